@@ -1,0 +1,26 @@
+"""A local Foundry project: what Azurite is to Azure Storage, for Foundry agents.
+
+    with Emulator() as emulator:
+        ...  # any client, pointed at emulator.endpoint with emulator.token
+
+or `python -m litellm_azure_agents.emulator`. Needs the extra `[emulator]`. It imports nothing of
+the adapter: both meet on the wire only.
+"""
+
+from __future__ import annotations
+
+try:
+    import starlette as _starlette
+    import uvicorn as _uvicorn
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise ImportError(
+        "the emulator needs more packages: pip install 'litellm-azure-agents[emulator]'"
+    ) from error
+
+from .brain import Brain
+from .server import Emulator
+from .settings import Settings, Strictness
+
+del _starlette, _uvicorn
+
+__all__ = ["Brain", "Emulator", "Settings", "Strictness"]

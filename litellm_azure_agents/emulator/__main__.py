@@ -1,0 +1,85 @@
+"""`python -m litellm_azure_agents.emulator`: serve a local Foundry project until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Sequence
+
+from .seeds import SEEDED
+from .server import Emulator
+from .settings import RUN_LIFETIME_SECONDS, Strictness
+
+USAGE = """
+A local Foundry project is ready. Point any client of Azure AI Foundry agents at it:
+
+    endpoint   {endpoint}
+    token      {token}
+    agents     {agents}
+
+    curl -s '{endpoint}/assistants/asst_echo?api-version=v1' -H 'Authorization: Bearer {example}'
+
+Stop it with Ctrl-C."""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("python -m litellm_azure_agents.emulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=8790, help="0 picks a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="loopback unless told otherwise")
+    parser.add_argument("--data", metavar="FILE", help="keep everything in this SQLite file")
+    parser.add_argument("--token", help="the only bearer token accepted (default: any)")
+    parser.add_argument(
+        "--run-lifetime", type=float, default=RUN_LIFETIME_SECONDS, help="seconds until runs expire"
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="accept what is unconfirmed: max tokens below 256, tool_choice required, ...",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    args = parse(argv)
+    lenient = Strictness(
+        min_max_tokens=1,
+        allow_tool_choice_required=True,
+        max_messages_per_request=100_000,
+        max_attachments=10_000,
+    )
+    emulator = Emulator(
+        args.port,
+        args.token,
+        args.data,
+        host=args.host,
+        strictness=lenient if args.lenient else None,
+        run_lifetime=args.run_lifetime,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        emulator.start()
+    except (OSError, sqlite3.Error) as error:
+        print(f"The emulator can't start: {error}", file=sys.stderr)
+        return 1
+    print(f"READY {emulator.endpoint}", flush=True)
+    agents = " ".join(agent["id"] for agent in SEEDED)
+    shown, example = (args.token, args.token) if args.token else ("any, but not empty", "local")
+    print(
+        USAGE.format(endpoint=emulator.endpoint, token=shown, agents=agents, example=example),
+        flush=True,
+    )
+    while not stop.wait(3600):
+        pass
+    emulator.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

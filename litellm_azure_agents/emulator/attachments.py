@@ -1,0 +1,19 @@
+"""Files attached to messages for file search: they join the thread's own vector store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .project import Project
+from .store import Doc
+
+
+def index_attachments(
+    project: Project, thread: Doc, attachments: Sequence[Mapping[str, Any]]
+) -> None:
+    """Make files attached for file search searchable in this thread; the thread is updated."""
+    for attachment in attachments:
+        searched = any(tool["type"] == "file_search" for tool in attachment["tools"])
+        if searched and attachment.get("file_id"):
+            project.vectors.attach_to_thread(thread, attachment["file_id"])

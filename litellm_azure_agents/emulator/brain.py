@@ -1,0 +1,270 @@
+"""The seam between protocols and what answers: a Turn goes in, neutral actions come out.
+
+A `Brain` is asked once a *round*. A round ends when its iterator ends; if it held tool calls, the
+protocol engine gets them answered (by the client, or by the emulator for hosted tools), adds the
+calls to `Turn.items` and asks for the next round. A brain keeps no state of its own, so a run can
+be resumed over HTTP requests, and both protocols render the same actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+# ---- what goes in ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """One tool the agent may use. `config` is the tool as the client defined it."""
+
+    type: str
+    name: str = ""
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """mode: auto, none, required or named; `type` and `name` only when named."""
+
+    mode: str = "auto"
+    type: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """An image in a message, by URL (data URLs too) or by file id."""
+
+    url: str | None = None
+    file_id: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageItem:
+    """A turn of the conversation."""
+
+    role: str
+    text: str
+    images: tuple[ImageRef, ...] = ()
+    file_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A passage found by file search; score is between 0 and 1."""
+
+    file_id: str
+    filename: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallItem:
+    """A tool call that has been answered; `approved` is None where nobody was asked."""
+
+    type: str
+    id: str
+    name: str
+    arguments: str
+    output: str = ""
+    server_label: str = ""
+    approved: bool | None = None
+    hits: tuple[SearchHit, ...] = ()
+    file_ids: tuple[str, ...] = ()
+    """Images that code made."""
+
+
+Item = MessageItem | CallItem
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """All a brain may know when it is asked for a round."""
+
+    agent_id: str
+    model: str
+    instructions: str
+    items: tuple[Item, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    parallel_tool_calls: bool = True
+    response_format: Mapping[str, Any] | None = None
+    """None for text, else `{"type": "json_object"}` or `{"type": "json_schema", "schema": …}`."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The agent's; scripts live here."""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+
+    @property
+    def user_text(self) -> str:
+        """What the user said last."""
+        for item in reversed(self.items):
+            if isinstance(item, MessageItem) and item.role == "user":
+                return item.text
+        return ""
+
+    @property
+    def calls(self) -> tuple[CallItem, ...]:
+        """Tool calls answered since the user last spoke, oldest first."""
+        found: list[CallItem] = []
+        for item in reversed(self.items):
+            if isinstance(item, CallItem):
+                found.append(item)
+            elif item.role == "user":
+                break
+        return tuple(reversed(found))
+
+
+# ---- what comes out -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file the agent makes; the engine stores it and gives it an id."""
+
+    data: bytes
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """kind: file_citation, file_path or url_citation. `marker` is the text it stands on, which
+    must end where the text of the action that carries it ends."""
+
+    kind: str
+    marker: str
+    file_id: str = ""
+    quote: str = ""
+    file: OutputFile | None = None
+    url: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More text of the current part."""
+
+    text: str
+    annotations: tuple[Annotation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewPart:
+    """The next text begins another text part of the same message."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """The next text begins another message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image part of the current message: a new file, or one that a call made."""
+
+    file: OutputFile | None = None
+    file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFunction:
+    """Ask the client to run a function; the calls of a round are asked for together."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallMcp:
+    """Call a tool of an MCP server; the engine asks for approval where the agent demands it.
+
+    `output` is what the (imagined) server answers.
+    """
+
+    server_label: str
+    name: str
+    arguments: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFiles:
+    """Search the files the run can see."""
+
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Text printed by code."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCode:
+    """Use code interpreter. With `outputs` None the emulator's own interpreter runs the code."""
+
+    code: str
+    outputs: tuple[Logs | OutputFile, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UseTool:
+    """A hosted tool whose call and result are a map of strings (bing_grounding, openapi, ...)."""
+
+    type: str
+    fields: Mapping[str, str]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let time pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The run fails with this last_error."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """The run stops early: max_completion_tokens, max_prompt_tokens or content_filter."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """True token counts of this round, from a real model; else the engine counts words."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+Hosted = SearchFiles | RunCode | UseTool
+Action = (
+    Text | NewPart | NewMessage | Image | CallFunction | CallMcp | Hosted
+    | Wait | Fail | Incomplete | Usage
+)  # fmt: skip
+
+
+class Brain(Protocol):
+    """What answers. An exception from it fails the run with server_error."""
+
+    def respond(self, turn: Turn) -> AsyncIterator[Action]:
+        """The actions of the next round of this turn."""
+        ...

@@ -1,0 +1,77 @@
+"""A run's event log and its rendering as SSE: one writer, any number of readers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+DONE = "done"
+
+
+def frame(event: str, data: Any) -> bytes:
+    """One server-sent event as the service writes it."""
+    text = data if isinstance(data, str) else dumps(data)
+    return f"event: {event}\ndata: {text}\n\n".encode()
+
+
+def dumps(data: Any) -> str:
+    """Compact JSON that keeps every character as it is."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+class EventLog:
+    """The events of one run in order, kept as ready frames. `done` ends a stream, not the log:
+    a run that goes on after a submission writes more behind it."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.frames: list[bytes] = []
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def append(self, event: str, data: Any) -> None:
+        """Add an event and wake the readers."""
+        self.names.append(event)
+        self.frames.append(frame(event, data))
+        self._wake()
+
+    def close(self) -> None:
+        """Let every reader stop where it is (the emulator is going down)."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def read(self, start: int = 0) -> AsyncIterator[bytes]:
+        """Frames from position `start` up to the next `done`, waiting for those to come.
+
+        Frames that are already there come as one chunk.
+        """
+        position = start
+        while True:
+            end, last = len(self.frames), False
+            for index in range(position, end):
+                if self.names[index] == DONE:
+                    end, last = index + 1, True
+                    break
+            if end > position:
+                yield b"".join(self.frames[position:end])
+                position = end
+            if last or (self._closed and position == len(self.frames)):
+                return
+            if position == len(self.frames):
+                waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiters.add(waiter)
+                try:
+                    await waiter
+                finally:
+                    self._waiters.discard(waiter)

@@ -1,0 +1,57 @@
+"""One local project: its store, its runs, and what routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .brain import Brain
+from .faults import Faults
+from .request_log import RequestLog
+from .runs import Runs
+from .search import Index
+from .seeds import seed_agents
+from .settings import Settings
+from .store import Store
+from .toolbox import Interpreter, Toolbox
+
+
+@dataclass
+class Project:
+    """Everything behind the routes. Build it with `open_project`."""
+
+    settings: Settings
+    store: Store
+    index: Index
+    toolbox: Toolbox
+    brain: Brain
+    runs: Runs
+    faults: Faults
+    requests: RequestLog
+
+    async def reset(self) -> None:
+        """As if just started on an empty store."""
+        await self.runs.shutdown()
+        self.runs.active.clear()
+        self.runs.recent.clear()
+        self.store.clear()
+        self.faults.clear()
+        self.requests.clear()
+        seed_agents(self.store)
+
+    async def close(self) -> None:
+        """Stop runs and streams and close the store."""
+        await self.runs.shutdown()
+        self.store.close()
+
+
+def open_project(
+    settings: Settings, brain: Brain, interpreter: Interpreter | None = None
+) -> Project:
+    """Open the store, fail what a crash interrupted, put in the agents that are always there."""
+    store = Store(settings.data)
+    index = Index(store)
+    toolbox = Toolbox(store, index, interpreter)
+    runs = Runs(store, brain, toolbox, settings)
+    runs.recover()
+    seed_agents(store)
+    return Project(settings, store, index, toolbox, brain, runs, Faults(), RequestLog())

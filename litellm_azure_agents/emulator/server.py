@@ -1,0 +1,214 @@
+"""An emulator on a port of its own, in a background thread, as a context manager."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import uvicorn
+
+from .app import RouteGroup, create_app
+from .brain import Brain
+from .faults import Faults
+from .project import Project, open_project
+from .request_log import RequestRecord
+from .rules import RuleBrain
+from .seeds import seed_agents
+from .settings import Settings, Strictness
+from .toolbox import Interpreter
+from .transports import CuttableProtocol
+
+T = TypeVar("T")
+PROJECT_PATH = "/api/projects/local"
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+
+
+class Emulator:
+    """A local Foundry project.
+
+    with Emulator() as emulator:
+        client = SomeClient(emulator.endpoint, token=emulator.token)
+
+    `token` None accepts any non-empty bearer token (`.token` is then one that works). `data` is
+    the path of a SQLite file to keep everything in. `settings` keyword arguments are the other
+    fields of `Settings`; `strictness` switches what is unconfirmed about the real service.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        token: str | None = None,
+        data: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        brain: Brain | None = None,
+        interpreter: Interpreter | None = None,
+        strictness: Strictness | None = None,
+        groups: Sequence[RouteGroup] = (),
+        **settings: Any,
+    ) -> None:
+        self.settings = Settings(
+            token=token, data=data, strictness=strictness or Strictness(), **settings
+        )
+        self.token = token or secrets.token_urlsafe(16)
+        self._brain = brain or RuleBrain()
+        self._interpreter = interpreter
+        self._groups = groups
+        self._address = (host, port)
+        self._project: Project | None = None
+        self._thread: threading.Thread | None = None
+        self._server: uvicorn.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+        self.port = port
+        self.host = host
+
+    # ---- life
+
+    def start(self) -> Emulator:
+        """Listen; returns when requests are answered."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(self._address)
+            self._project = open_project(self.settings, self._brain, self._interpreter)
+        except BaseException:
+            sock.close()
+            raise
+        sock.listen(1024)
+        self.port = sock.getsockname()[1]
+        self._started.clear()
+        self._server = build_server(self._project, self._groups, on_started=self._started.set)
+        self._thread = threading.Thread(
+            target=self._serve, args=(sock,), name=f"emulator-{self.port}", daemon=True
+        )
+        self._thread.start()
+        if not self._started.wait(START_TIMEOUT):
+            raise RuntimeError("the emulator did not start")
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, end all streams, close the data file."""
+        if self._server is None or self._thread is None or self._loop is None:
+            return
+        self._server.should_exit = True
+        with contextlib.suppress(RuntimeError):  # the loop may have ended already
+            self._run(self.project.runs.shutdown())
+        self._thread.join(STOP_TIMEOUT)
+        self._server = self._thread = self._loop = None
+
+    def __enter__(self) -> Emulator:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _serve(self, sock: socket.socket) -> None:
+        async def main() -> None:
+            assert self._server is not None
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve(sockets=[sock])
+
+        try:
+            asyncio.run(main())
+        finally:
+            self._started.set()
+            sock.close()
+
+    # ---- what tests use
+
+    @property
+    def project(self) -> Project:
+        """What is behind the routes; touch it from the emulator's own thread only."""
+        if self._project is None:
+            raise RuntimeError("the emulator has not been started")
+        return self._project
+
+    @property
+    def url(self) -> str:
+        """The server's root."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def endpoint(self) -> str:
+        """The project endpoint, to be given to clients."""
+        return self.url + PROJECT_PATH
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """Every request received since start or reset, oldest first."""
+        return list(self.project.requests)
+
+    @property
+    def faults(self) -> Faults:
+        """Faults by rule; see `faults`."""
+        return self.project.faults
+
+    def reset(self) -> None:
+        """As if just started: no objects but the seeded agents, no requests, no faults."""
+        self._run(self.project.reset())
+
+    def seed(self, *, agents: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Add agents with ids of your own: bodies of POST /assistants with `id` in addition."""
+
+        async def put() -> None:
+            seed_agents(self.project.store, agents)
+
+        self._run(put())
+
+    def expire_run(self, run_id: str) -> None:
+        """Let an active run expire now."""
+
+        async def expire() -> None:
+            self.project.runs.expire(run_id)
+
+        self._run(expire())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None or self._loop.is_closed():
+            work.close()
+            raise RuntimeError("the emulator is not running")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(STOP_TIMEOUT)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells when it listens."""
+
+    on_started: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_started()
+
+
+def build_server(
+    project: Project, groups: Sequence[RouteGroup] = (), *, on_started: Callable[[], None]
+) -> uvicorn.Server:
+    """uvicorn over the application, with connections that faults can cut."""
+    config = uvicorn.Config(
+        create_app(project, groups=groups),
+        http=CuttableProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    server = _Server(config)
+    server.on_started = on_started
+    return server

@@ -1,0 +1,46 @@
+"""What can be set about an emulator, with the reason for each default; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KNOWN_API_VERSIONS = ("v1", "2025-05-01", "2025-05-15-preview")
+RUN_LIFETIME_SECONDS = 600.0  # the service's: runs expire 10 minutes after creation
+MAX_BODY_BYTES = 16 * 1024 * 1024  # JSON bodies; a message holds at most 1.5 million characters
+MAX_UPLOAD_BYTES = 512 * 1024 * 1024  # the service's limit on a file
+KEPT_REQUESTS = 10_000
+KEPT_FINISHED_RUNS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """Behaviour of the real service that nobody has confirmed; each default is the stricter one."""
+
+    min_max_tokens: int = 256
+    """Least value of max_prompt_tokens and max_completion_tokens (in the TypeSpec only)."""
+    allow_tool_choice_required: bool = False
+    """Whether tool_choice "required" passes (absent from the Foundry enum)."""
+    max_messages_per_request: int = 32
+    """Messages in one thread creation and in additional_messages."""
+    preview_on_v1: bool = True
+    """Whether api-version v1 takes what the preview added: mcp tools and tool_approvals."""
+    allow_json_schema_strict: bool = True
+    """Whether response_format.json_schema.strict passes (the typed model has no such field)."""
+    utf16_indices: bool = False
+    """Whether annotation indices count UTF-16 units instead of characters."""
+    max_attachments: int = 10
+    """Attachments of one message (OpenAI's number; Foundry's spec has none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an emulator is started with."""
+
+    token: str | None = None
+    """The only bearer token accepted; None accepts any non-empty one."""
+    data: str | None = None
+    """Path of the SQLite file; None keeps everything in memory."""
+    run_lifetime: float = RUN_LIFETIME_SECONDS
+    max_body_bytes: int = MAX_BODY_BYTES
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    strictness: Strictness = field(default_factory=Strictness)
