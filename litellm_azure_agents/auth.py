@@ -61,7 +61,8 @@ def _scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
     line = next((part.strip() for part in text.splitlines() if part.strip()), "")
     for secret in secrets:
         line = line.replace(secret, "***")
-    return _SECRETS.sub(lambda m: m["keep"] or f"{m['name'] or ''}***", line)[:300]
+    # cut first: the pattern is quadratic in a long word, and a line may be a whole HTML page
+    return _SECRETS.sub(lambda m: m["keep"] or f"{m['name'] or ''}***", line[:1000])[:300]
 
 
 class CredentialError(Exception):

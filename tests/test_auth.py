@@ -801,6 +801,12 @@ def test_errors_are_scrubbed(text: str, hidden: str, kept: str) -> None:
     assert caught.value.__context__ is None
 
 
+def test_a_huge_error_is_scrubbed_quickly() -> None:
+    began = time.monotonic()
+    assert len(auth._scrub("x" * 1_000_000)) <= 300
+    assert time.monotonic() - began < 1
+
+
 def test_error_whose_text_cannot_be_read() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
