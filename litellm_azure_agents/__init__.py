@@ -1,0 +1,43 @@
+"""Azure AI Foundry agents as chat models for LiteLLM: SDK, Router and proxy.
+
+>>> import litellm, litellm_azure_agents
+>>> litellm_azure_agents.register()
+>>> litellm.completion(model="azure_ai/agents/asst_…", messages=[…], api_base="https://…")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .handler import AzureAgents
+    from .options import Options
+    from .registration import RegistrationError, register, unregister
+
+try:
+    __version__ = version("litellm-azure-agents")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
+
+_HOMES = {
+    "AzureAgents": "handler",
+    "Options": "options",
+    "RegistrationError": "registration",
+    "register": "registration",
+    "unregister": "registration",
+}
+"""Where the public names live; loaded when first used, so that the emulator needs no LiteLLM."""
+
+__all__ = ["AzureAgents", "Options", "RegistrationError", "__version__", "register", "unregister"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,35 @@
+"""One call to an agent, understood and validated, before anything is sent for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .endpoint import Endpoint
+from .errors import Context
+from .options import Options, Params
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a turn needs to know; times are seconds of ``clock`` (monotonic)."""
+
+    agent: str
+    endpoint: Endpoint
+    messages: Sequence[Mapping[str, Any]]
+    options: Options
+    params: Params
+    context: Context
+    clock: Callable[[], float]
+    started: float
+    timeout: float
+    random: Callable[[], float]
+    max_retries: int
+    call_id: str | None = None
+    user: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def remaining(self) -> float:
+        """Seconds left of the caller's timeout, which bounds the whole call."""
+        return self.started + self.timeout - self.clock()

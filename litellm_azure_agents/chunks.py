@@ -1,0 +1,190 @@
+"""Deltas -> LiteLLM's chunks and messages, which carry the thread id; usage, cost, finish reasons.
+
+One of the two modules below ``handler.py`` that speak LiteLLM's types (``errors.py`` is the other).
+A non-streamed answer is the same deltas folded into one message.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import litellm
+from litellm.types.utils import (
+    ChatCompletionDeltaToolCall,
+    Choices,
+    CompletionTokensDetailsWrapper,
+    Function,
+    Message,
+    ModelResponse,
+    ModelResponseStream,
+    PromptTokensDetailsWrapper,
+    StreamingChoices,
+)
+from litellm.types.utils import Delta as LiteLLMDelta
+from litellm.types.utils import Usage as LiteLLMUsage
+
+from .answer import Delta, Usage
+
+_HEADER_IDS = (
+    "thread_id", "run_id", "message_id", "conversation_id", "response_id", "agent_session_id",
+)  # fmt: skip
+
+
+def response_headers(ids: Mapping[str, str]) -> dict[str, str]:
+    """Headers by which LiteLLM's proxy shows the ids (as ``llm_provider-x-thread-id`` …)."""
+    return {f"x-{name.replace('_', '-')}": ids[name] for name in _HEADER_IDS if name in ids}
+
+
+@dataclass(slots=True)
+class ChunkFactory:
+    """Makes the chunks of one answer: one id, one creation time, the ids of the thread on each."""
+
+    model: str
+    base_model: str | None = None
+    custom_pricing: bool = False
+    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4()}")
+    created: int = field(default_factory=lambda: int(time.time()))
+    _first: bool = True
+
+    def chunk(self, delta: Delta, ids: Mapping[str, str]) -> ModelResponseStream:
+        """The chunk for ``delta``; ``ids`` ride in hidden params and provider-specific fields."""
+        content: dict[str, Any] = {"content": delta.text or None}
+        if self._first:
+            self._first = False
+            content["role"] = "assistant"
+        if delta.reasoning:
+            content["reasoning_content"] = delta.reasoning
+        if delta.tool_calls:
+            content["tool_calls"] = [
+                ChatCompletionDeltaToolCall(
+                    id=call.id,
+                    type="function" if call.id else None,
+                    index=call.index,
+                    function=Function(name=call.name, arguments=call.arguments),
+                )
+                for call in delta.tool_calls
+            ]
+        if delta.annotations:
+            content["annotations"] = delta.annotations
+        if delta.images:
+            content["images"] = delta.images
+        out = LiteLLMDelta(**content, provider_specific_fields={**ids, **delta.fields})
+        if delta.refusal:
+            out.refusal = delta.refusal  # type: ignore[attr-defined]
+        chunk = ModelResponseStream(
+            id=self.id,
+            created=self.created,
+            model=self.model,
+            choices=[StreamingChoices(index=0, delta=out, finish_reason=delta.finish_reason)],
+        )
+        chunk._hidden_params = dict(ids)
+        if delta.usage is not None:
+            usage = map_usage(delta.usage)
+            cost = self._cost(delta.service_model, usage)
+            if cost is not None:
+                usage.cost = cost  # the only place where LiteLLM looks on a stream (protocols D8)
+            chunk.usage = usage
+        return chunk
+
+    def fold(
+        self, deltas: Iterable[Delta], ids: Mapping[str, str], into: ModelResponse
+    ) -> ModelResponse:
+        """All ``deltas`` as one response, written into the object that LiteLLM gives for it."""
+        text: list[str] = []
+        reasoning: list[str] = []
+        refusal: list[str] = []
+        calls: list[dict[str, Any]] = []
+        annotations: list[Any] = []
+        images: list[Any] = []
+        fields: dict[str, Any] = {}
+        usage: Usage | None = None
+        model: str | None = None
+        finish = "stop"
+        for delta in deltas:
+            text.append(delta.text)
+            reasoning.append(delta.reasoning)
+            refusal.append(delta.refusal)
+            annotations += delta.annotations
+            images += delta.images
+            merge_fields(fields, delta.fields)
+            usage = delta.usage or usage
+            model = delta.service_model or model
+            finish = delta.finish_reason or finish
+            for call in delta.tool_calls:
+                if call.index == len(calls):
+                    calls.append({"id": call.id, "name": call.name, "arguments": []})
+                calls[call.index]["arguments"].append(call.arguments)
+        message = Message(
+            content="".join(text) or (None if calls or images else ""),
+            role="assistant",
+            tool_calls=[
+                {
+                    "id": call["id"],
+                    "type": "function",
+                    "function": {"name": call["name"], "arguments": "".join(call["arguments"])},
+                }
+                for call in calls
+            ]
+            or None,
+            reasoning_content="".join(reasoning) or None,
+            annotations=annotations or None,
+            images=images or None,
+            provider_specific_fields={**ids, **fields},
+        )
+        if any(refusal):
+            message.refusal = "".join(refusal)  # type: ignore[attr-defined]
+        into.id = self.id
+        into.created = self.created
+        into.model = self.model
+        into.choices = [Choices(index=0, finish_reason=finish, message=message)]
+        hidden = into._hidden_params
+        hidden.update(ids)
+        hidden.setdefault("additional_headers", {}).update(response_headers(ids))
+        if usage is not None:
+            mapped = map_usage(usage)
+            into.usage = mapped  # type: ignore[attr-defined]
+            cost = self._cost(model, mapped)
+            if cost is not None:
+                hidden["response_cost"] = cost
+        return into
+
+    def _cost(self, service_model: str | None, usage: LiteLLMUsage) -> float | None:
+        """Dollars for ``usage``, or None when no price is known (or LiteLLM has a custom one)."""
+        if self.custom_pricing:
+            return None
+        for name in (service_model, self.base_model):
+            for candidate in (f"azure/{name}", name) if name else ():
+                try:
+                    prompt, completion = litellm.cost_per_token(model=candidate, usage_object=usage)
+                except Exception:  # LiteLLM raises plain Exception for a model without a price
+                    continue
+                return float(prompt) + float(completion)
+        return None
+
+
+def merge_fields(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """Fold provider-specific fields of several deltas: lists grow, other values are replaced."""
+    for name, value in fields.items():
+        if isinstance(value, list) and isinstance(into.get(name), list):
+            into[name] = [*into[name], *value]
+        else:
+            into[name] = value
+
+
+def map_usage(usage: Usage) -> LiteLLMUsage:
+    """Our neutral counts as LiteLLM's Usage."""
+    return LiteLLMUsage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        prompt_tokens_details=None
+        if usage.cached_tokens is None
+        else PromptTokensDetailsWrapper(cached_tokens=usage.cached_tokens),
+        completion_tokens_details=None
+        if usage.reasoning_tokens is None
+        else CompletionTokensDetailsWrapper(reasoning_tokens=usage.reasoning_tokens),
+    )

@@ -1,0 +1,423 @@
+"""The only I/O: a sync and an async driver that play a turn's actions over pooled connections.
+
+Both have the same methods in the same order. They decide nothing: what is sent, waited for, tried
+again or given out is the turn's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from typing import Any
+
+import anyio
+import httpx
+import litellm
+
+from .actions import (
+    Action,
+    Emit,
+    Lookup,
+    Lost,
+    Read,
+    Reply,
+    Request,
+    Salvage,
+    Send,
+    ServerEvent,
+    Stream,
+    Turn,
+    Wait,
+)
+from .answer import Delta
+from .auth import TokenSource
+from .sharing import SharedReplies
+from .sse import EventParser
+
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30)
+"""No cap of our own: a cap makes the 101st stream wait for another one's end."""
+CONNECT_TIMEOUT = 15.0
+CLEANUP_SECONDS = 5.0
+"""Within this a call that ended early cancels its run."""
+DRAIN_SECONDS = 0.25
+"""How long the end of a finished stream is waited for, so that its connection can be used again."""
+
+replies = SharedReplies()
+
+
+class _Session:
+    """What both drivers know of one call: who asks, and until when."""
+
+    def __init__(self, token: TokenSource, headers: Mapping[str, str], deadline: float) -> None:
+        self.token = token
+        self.headers = headers
+        self.deadline = deadline
+        self.parser = EventParser()
+
+    def remaining(self) -> float:
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    def expired(self) -> bool:
+        return time.monotonic() >= self.deadline - 0.02  # a read's own timeout ends a trifle early
+
+    def timeout(self) -> httpx.Timeout:
+        remaining = self.remaining()
+        return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
+
+    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, token: str) -> Any:
+        headers = {**self.headers, **request.headers, "Authorization": f"Bearer {token}"}
+        upload = request.upload
+        if upload is not None:
+            return client.build_request(
+                request.method,
+                request.url,
+                headers=headers,
+                timeout=self.timeout(),
+                data=dict(upload.fields),
+                files={"file": (upload.filename, upload.data, upload.media_type)},
+            )
+        return client.build_request(
+            request.method,
+            request.url,
+            json=request.body,
+            headers=headers,
+            timeout=self.timeout(),
+        )
+
+    def lost(self, error: Exception) -> Lost:
+        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Lost(reason, sent=not isinstance(error, unsent), timed_out=self.expired())
+
+
+def _reply(response: httpx.Response, content: bytes = b"", *, streaming: bool = False) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, content, streaming)
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    kind: str = response.headers.get("content-type", "")
+    return response.is_success and kind.startswith("text/event-stream")
+
+
+# -- sync --------------------------------------------------------------------------------------
+
+
+class SyncDriver:
+    """Plays one turn; iterate `play` for its deltas."""
+
+    def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
+        self._session = _Session(token, headers, time.monotonic() + timeout)
+        self._client = sync_client()
+        self._response: httpx.Response | None = None
+        self._chunks: Iterator[bytes] | None = None
+        self._watchdog: threading.Timer | None = None
+
+    def play(self, turn: Turn) -> Generator[list[Delta], None, None]:
+        """The turn's deltas. Closed or failing before its end, the turn is abandoned."""
+        complete = False
+        try:
+            yield from self._run(turn.run())
+            complete = True
+        finally:
+            if not complete:
+                self._session.deadline = time.monotonic() + CLEANUP_SECONDS
+                self._close()
+                with contextlib.suppress(Exception):
+                    for _ in self._run(turn.abandon()):
+                        pass
+            self._drain(complete)
+            self._close()
+
+    def _run(self, actions: Any) -> Iterator[list[Delta]]:
+        result: Any = None
+        try:
+            while True:
+                action: Action = actions.send(result)
+                if isinstance(action, Emit):
+                    result = None
+                    yield action.deltas
+                else:
+                    result = self._perform(action)
+        except StopIteration:
+            return
+        finally:
+            actions.close()
+
+    def _perform(self, action: Action) -> Any:
+        if isinstance(action, Read):
+            return self._read()
+        if isinstance(action, Stream):
+            return self._exchange(action.request, stream=True)
+        if isinstance(action, Send):
+            return self._exchange(action.request)
+        if isinstance(action, Wait):
+            time.sleep(min(action.seconds, self._session.remaining()))
+        elif isinstance(action, Lookup):
+            request = action.request
+            return replies.get(action.key, action.ttl, lambda: self._exchange(request))
+        return None  # Salvage: a sync request is over once it is left
+
+    def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:
+        session = self._session
+        for _ in range(2):
+            token = session.token.get()
+            try:
+                prepared = session.build(self._client, request, token)
+                response = self._client.send(prepared, stream=True)
+                if stream and _is_event_stream(response):
+                    self._attach(response)
+                    return _reply(response, streaming=True)
+                try:
+                    reply = _reply(response, response.read())
+                finally:
+                    response.close()
+            except (httpx.HTTPError, OSError) as error:
+                return session.lost(error)
+            if reply.status != 401 or not session.token.invalidate():
+                break
+        return reply
+
+    def _attach(self, response: httpx.Response) -> None:
+        self._close()
+        self._response = response
+        self._chunks = response.iter_bytes()
+        self._session.parser = EventParser()
+        self._watch(self._session.remaining())
+
+    def _watch(self, seconds: float) -> None:
+        """A read timeout starts anew with every read; this ends the stream at the deadline."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        stream = self._response.extensions.get("network_stream") if self._response else None
+        raw = stream.get_extra_info("socket") if stream is not None else None
+        if isinstance(raw, socket.socket):
+            self._watchdog = threading.Timer(seconds, _shut, (raw,))
+            self._watchdog.daemon = True
+            self._watchdog.start()
+
+    def _read(self) -> list[ServerEvent] | Lost | None:
+        while self._chunks is not None:
+            try:
+                chunk = next(self._chunks, None)
+                events = None if chunk is None else self._session.parser.feed(chunk)
+            except (httpx.HTTPError, OSError, ValueError) as error:
+                return self._session.lost(error)
+            if events is None:
+                return self._session.lost(EOFError("cut")) if self._session.expired() else None
+            if events:
+                return events
+        return None
+
+    def _drain(self, complete: bool) -> None:
+        if complete and self._chunks is not None and self._response is not None:
+            self._watch(DRAIN_SECONDS)
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                for _ in self._chunks:
+                    pass
+
+    def _close(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        if self._response is not None:
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                self._response.close()
+        self._response = self._chunks = None
+
+
+def _shut(raw: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(raw, socket.SHUT_RDWR)
+
+
+# -- async -------------------------------------------------------------------------------------
+
+
+class AsyncDriver:
+    """Plays one turn; iterate `play` for its deltas."""
+
+    def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
+        self._session = _Session(token, headers, time.monotonic() + timeout)
+        self._client = async_client()
+        self._response: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._opening: asyncio.Task[Reply | Lost] | None = None
+
+    async def play(self, turn: Turn) -> AsyncGenerator[list[Delta], None]:
+        """The turn's deltas. Closed, cancelled or failing before its end, the turn is abandoned."""
+        complete = False
+        running = self._run(turn.run())
+        try:
+            async for deltas in running:
+                yield deltas
+            complete = True
+        finally:
+            # A task of its own: whoever cancels this one (a client that went away cancels every
+            # await of it) does not cancel the cleaning up; a complete answer doesn't wait for it.
+            task = asyncio.ensure_future(self._finish(turn, running, complete))
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
+            if not complete:
+                await asyncio.shield(task)
+
+    async def _finish(
+        self, turn: Turn, running: AsyncGenerator[list[Delta], None], complete: bool
+    ) -> None:
+        if not complete:
+            await running.aclose()
+            self._session.deadline = time.monotonic() + CLEANUP_SECONDS
+            with contextlib.suppress(Exception):
+                async for _ in self._run(turn.abandon()):
+                    pass
+            if self._opening is not None:
+                self._opening.cancel()
+        await self._drain(complete)
+        await self._close()
+
+    async def _run(self, actions: Any) -> AsyncGenerator[list[Delta], None]:
+        result: Any = None
+        try:
+            while True:
+                action: Action = actions.send(result)
+                if isinstance(action, Emit):
+                    result = None
+                    yield action.deltas
+                else:
+                    result = await self._perform(action)
+        except StopIteration:
+            return
+        finally:
+            actions.close()
+
+    async def _perform(self, action: Action) -> Any:
+        if isinstance(action, Read):
+            return await self._read()
+        if isinstance(action, Stream):
+            # Not cancelled with us: what it opens must be known to be closed again (see Salvage).
+            self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
+            result = await asyncio.shield(self._opening)
+            self._opening = None
+            return result
+        if isinstance(action, Send):
+            return await self._exchange(action.request)
+        if isinstance(action, Wait):
+            await asyncio.sleep(min(action.seconds, self._session.remaining()))
+        elif isinstance(action, Lookup):
+            request = action.request
+            return await replies.aget(action.key, action.ttl, lambda: self._exchange(request))
+        elif isinstance(action, Salvage):
+            return await self._salvage()
+        return None
+
+    async def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:
+        session = self._session
+        reply: Reply | None = None
+        for _ in range(2):
+            reply = None
+            with anyio.move_on_after(session.remaining()):
+                token = await session.token.aget()
+                try:
+                    prepared = session.build(self._client, request, token)
+                    response = await self._client.send(prepared, stream=True)
+                    if stream and _is_event_stream(response):
+                        await self._attach(response)
+                        return _reply(response, streaming=True)
+                    try:
+                        reply = _reply(response, await response.aread())
+                    finally:
+                        await response.aclose()
+                except (httpx.HTTPError, OSError) as error:
+                    return session.lost(error)
+            if reply is None:
+                return Lost("no answer within the timeout", sent=True, timed_out=True)
+            if reply.status != 401 or not session.token.invalidate():
+                break
+        return reply or Lost("no answer", sent=True)
+
+    async def _attach(self, response: httpx.Response) -> None:
+        await self._close()
+        self._response = response
+        self._chunks = response.aiter_bytes()
+        self._session.parser = EventParser()
+
+    async def _read(self) -> list[ServerEvent] | Lost | None:
+        while self._chunks is not None:
+            events: list[ServerEvent] | None = None
+            timed_out = True
+            with anyio.move_on_after(self._session.remaining()):
+                try:
+                    chunk = await anext(self._chunks, None)
+                    events = None if chunk is None else self._session.parser.feed(chunk)
+                except (httpx.HTTPError, OSError, ValueError) as error:
+                    return self._session.lost(error)
+                timed_out = False
+            if timed_out:
+                return Lost("no event within the timeout", sent=True, timed_out=True)
+            if events is None:
+                return None
+            if events:
+                return events
+        return None
+
+    async def _salvage(self) -> list[ServerEvent] | Lost | None:
+        if self._opening is not None:
+            with anyio.move_on_after(self._session.remaining()):
+                await self._opening
+        return await self._read()
+
+    async def _drain(self, complete: bool) -> None:
+        if complete and self._chunks is not None:
+            with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(httpx.HTTPError, OSError):
+                async for _ in self._chunks:
+                    pass
+
+    async def _close(self) -> None:
+        if self._response is not None:
+            with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError):
+                await self._response.aclose()
+        self._response = self._chunks = None
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+# -- pooled clients ----------------------------------------------------------------------------
+
+_lock = threading.Lock()
+_sync: httpx.Client | None = None
+_async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def sync_client() -> httpx.Client:
+    """The process's client, shared by all threads; LiteLLM's `client_session` if one is set."""
+    global _sync
+    if isinstance(litellm.client_session, httpx.Client):
+        return litellm.client_session
+    with _lock:
+        if _sync is None or _sync.is_closed:
+            _sync = httpx.Client(limits=LIMITS, verify=_verify(), follow_redirects=False)
+        return _sync
+
+
+def async_client() -> httpx.AsyncClient:
+    """The running event loop's client: connections belong to the loop that opened them."""
+    if isinstance(litellm.aclient_session, httpx.AsyncClient):
+        return litellm.aclient_session
+    loop = asyncio.get_running_loop()
+    client = _async.get(loop)
+    if client is None or client.is_closed:
+        client = httpx.AsyncClient(limits=LIMITS, verify=_verify(), follow_redirects=False)
+        _async[loop] = client
+    return client
+
+
+def _verify() -> Any:
+    return True if litellm.ssl_verify is None else litellm.ssl_verify

@@ -1,0 +1,76 @@
+"""Addresses: the project endpoint, agent names and ids from outside -> URLs that can't be bent."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
+
+API_VERSIONS = ("v1", "2025-05-01", "2025-05-15-preview")
+"""Known versions of the classic protocol (protocols A1); the first is the default."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,255}")
+_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}(?::[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})?")
+_BASE_VARIABLES = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
+
+
+def check_id(value: object, what: str) -> str:
+    """``value`` if it is a well-formed id, else ValueError that says what is wrong."""
+    if not isinstance(value, str) or not _ID.fullmatch(value) or ".." in value:
+        raise ValueError(
+            f"{what} {value!r} is not a valid id: ids have letters, digits, '_', '-' and '.' only"
+        )
+    return value
+
+
+def check_agent(value: str) -> str:
+    """``value`` if it is ``asst_…``, ``name`` or ``name:version``, else ValueError."""
+    if not _AGENT.fullmatch(value) or ".." in value:
+        raise ValueError(
+            f"{value!r} does not name an agent: expected 'azure_ai/agents/<id>' with an id such as "
+            "'asst_…', a name, or 'name:version'"
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Foundry project: base URL without a trailing slash, and the api-version of its calls."""
+
+    base: str
+    api_version: str | None = API_VERSIONS[0]
+
+    def url(
+        self, *segments: str, query: Sequence[tuple[str, str]] | None = None, prefix: str = ""
+    ) -> str:
+        """The URL of a resource; every segment is encoded, so none can leave its place."""
+        path = "".join("/" + quote(segment, safe="") for segment in segments)
+        pairs = [*(query or ())]
+        if self.api_version:
+            pairs.append(("api-version", self.api_version))
+        return f"{self.base}{prefix}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def base_from_environment(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The endpoint that the environment names, if it names one."""
+    return next((environ[n] for n in _BASE_VARIABLES if environ.get(n)), None)
+
+
+def resolve_base(api_base: str | None, environ: Mapping[str, str] = os.environ) -> str:
+    """The project endpoint from ``api_base`` or the environment; ValueError if unusable."""
+    base = api_base or base_from_environment(environ)
+    if not base:
+        raise ValueError(
+            "no Foundry project endpoint: pass api_base="
+            "'https://<account>.services.ai.azure.com/api/projects/<project>' or set "
+            + " or ".join(_BASE_VARIABLES)
+        )
+    base = base.strip().rstrip("/")
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"the project endpoint {base!r} is not an http(s) URL")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("the project endpoint must not carry a query, a fragment or credentials")
+    return base

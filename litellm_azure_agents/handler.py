@@ -1,0 +1,335 @@
+"""LiteLLM's calling conventions on one side, one driver call on the other.
+
+`AzureAgents` serves the provider ``azure_agents/``; `AgentsRoute` serves ``azure_ai/agents/`` and,
+being asked for a coroutine there, hands streams back only once they have begun (protocols D4).
+Both understand a call in the same way, in `prepare`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import litellm
+from litellm.llms.custom_llm import CustomLLM
+from litellm.types.utils import ModelResponse, ModelResponseStream
+
+from . import errors
+from .actions import Turn
+from .answer import Delta
+from .auth import CredentialError, TokenSource, resolve_token_source
+from .call import Call
+from .chunks import ChunkFactory, response_headers
+from .drivers import AsyncDriver, SyncDriver
+from .endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
+from .options import OptionError, Options, parse_arguments
+from .ping import Ping
+from .retry import DEFAULT_RETRIES
+from .threads.turn import ThreadTurn
+
+PROVIDER = "azure_agents"
+_HEALTH_CHECK = "litellm-internal-health-check"
+_log = logging.getLogger("litellm_azure_agents")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call ready to be driven."""
+
+    call: Call
+    turn: Turn
+    token: TokenSource
+    factory: ChunkFactory
+
+    def sync_driver(self) -> SyncDriver:
+        return SyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
+
+    def async_driver(self) -> AsyncDriver:
+        return AsyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
+
+
+def prepare(
+    *,
+    model: str,
+    messages: list[Any],
+    api_base: str | None,
+    api_key: str | None,
+    optional_params: Mapping[str, Any],
+    litellm_params: Mapping[str, Any],
+    headers: Mapping[str, str] | None,
+    timeout: Any,
+    provider: str,
+    **_: Any,
+) -> Prepared:
+    """Understand LiteLLM's arguments. Raises LiteLLM exceptions; nothing has been sent then."""
+    agent = model.removeprefix("agents/")
+    context = errors.Context(model=model, provider=provider, agent=agent)
+    arguments = dict(optional_params)
+    extra = arguments.pop("extra_body", None)
+    arguments = {**(extra if isinstance(extra, Mapping) else {}), **arguments}
+    try:
+        check_agent(agent)
+        options, params = parse_arguments(
+            arguments,
+            drop_params=bool(litellm_params.get("drop_params") or litellm.drop_params),
+            from_caller=_body_keys(litellm_params),
+        )
+        version = litellm_params.get("api_version") or API_VERSIONS[0]
+        endpoint = Endpoint(resolve_base(api_base), str(version))
+        seconds = _seconds(timeout)
+    except OptionError as error:
+        raise errors.bad_request(context, str(error), param=error.param) from None
+    except ValueError as error:
+        raise errors.bad_request(context, str(error)) from None
+    call = Call(
+        agent=agent,
+        endpoint=endpoint,
+        messages=[m if isinstance(m, Mapping) else m.model_dump() for m in messages],
+        options=options,
+        params=params,
+        context=context,
+        clock=time.monotonic,
+        started=time.monotonic(),
+        timeout=seconds,
+        random=random.random,
+        max_retries=_retries(arguments),
+        call_id=litellm_params.get("litellm_call_id"),
+        headers={**(headers or {}), "Accept": "text/event-stream, application/json"},
+    )
+    turn: Turn = Ping(call) if _is_health_check(litellm_params) else ThreadTurn(call)
+    factory = ChunkFactory(
+        model=model,
+        base_model=_base_model(litellm_params),
+        custom_pricing=litellm_params.get("input_cost_per_token") is not None,
+    )
+    return Prepared(call, turn, _token(call, options, api_key, litellm_params), factory)
+
+
+def _token(
+    call: Call, options: Options, api_key: str | None, params: Mapping[str, Any]
+) -> TokenSource:
+    names = ("azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret")
+    given: dict[str, Any] = {name: params.get(name) for name in names}
+    try:
+        return resolve_token_source(
+            api_key=api_key,
+            credential=options.credential,
+            scope=options.azure_scope,
+            **given,
+        )
+    except CredentialError as error:
+        raise errors.authentication(call.context, str(error)) from None
+
+
+def _body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
+    """The keys that a proxy's client put into its request (protocols D6)."""
+    request = litellm_params.get("proxy_server_request")
+    body = request.get("body") if isinstance(request, Mapping) else None
+    if not isinstance(body, Mapping):
+        return set()
+    extra = body.get("extra_body")
+    return {*body, *(extra if isinstance(extra, Mapping) else ())}
+
+
+def _is_health_check(litellm_params: Mapping[str, Any]) -> bool:
+    """LiteLLM's own health check, which must not leave a thread behind (protocols D11)."""
+    metadata = litellm_params.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, Mapping) else None
+    return isinstance(tags, list) and _HEALTH_CHECK in tags
+
+
+def _base_model(litellm_params: Mapping[str, Any]) -> str | None:
+    info = litellm_params.get("model_info")
+    found = litellm_params.get("base_model") or (
+        info.get("base_model") if isinstance(info, Mapping) else None
+    )
+    return str(found) if found else None
+
+
+def _seconds(timeout: Any) -> float:
+    if isinstance(timeout, httpx.Timeout):
+        timeout = timeout.read
+    seconds = 600.0 if timeout is None else float(timeout)
+    if not seconds > 0:
+        raise ValueError(f"timeout must be greater than 0, not {timeout!r}")
+    return seconds
+
+
+def _retries(arguments: Mapping[str, Any]) -> int:
+    value = arguments.get("max_retries")
+    return DEFAULT_RETRIES if not isinstance(value, int) else max(value, 0)
+
+
+# -- driving -----------------------------------------------------------------------------------
+
+
+def _translated(prepared: Prepared, error: Exception) -> Exception:
+    """What the caller gets for ``error``: LiteLLM's exceptions as they are, nothing else."""
+    if type(error).__module__.startswith("litellm."):
+        return error
+    context = prepared.call.context
+    if isinstance(error, CredentialError):
+        return errors.authentication(context, str(error))
+    _log.exception("unexpected failure in a call to agent %r", prepared.call.agent)
+    return errors.internal(
+        context, f"Unexpected failure in litellm-azure-agents: {type(error).__name__}"
+    )
+
+
+def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
+    """The whole answer, sync."""
+    try:
+        deltas = [d for batch in prepared.sync_driver().play(prepared.turn) for d in batch]
+        return prepared.factory.fold(deltas, prepared.turn.ids, into)
+    except Exception as error:
+        raise _translated(prepared, error) from error.__cause__
+
+
+async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
+    """The whole answer, async."""
+    try:
+        deltas = [d async for b in prepared.async_driver().play(prepared.turn) for d in b]
+        return prepared.factory.fold(deltas, prepared.turn.ids, into)
+    except Exception as error:
+        raise _translated(prepared, error) from error.__cause__
+
+
+def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
+    """The chunks, sync; returns when the first is there, and raises what comes before it."""
+    batches = prepared.sync_driver().play(prepared.turn)
+    try:
+        first: list[Delta] = next(batches, [])
+    except Exception as error:
+        raise _translated(prepared, error) from error.__cause__
+
+    def chunks() -> Iterator[ModelResponseStream]:
+        try:
+            yield from _chunks(prepared, first)
+            for batch in batches:
+                yield from _chunks(prepared, batch)
+        except Exception as error:
+            raise _translated(prepared, error) from error.__cause__
+        finally:
+            batches.close()
+
+    return chunks()
+
+
+async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, None]:
+    """The chunks, async; returns when the first is there, and raises what comes before it."""
+    batches = prepared.async_driver().play(prepared.turn)
+    try:
+        first: list[Delta] = await anext(batches, [])
+    except Exception as error:
+        raise _translated(prepared, error) from error.__cause__
+
+    async def chunks() -> AsyncGenerator[ModelResponseStream, None]:
+        try:
+            for chunk in _chunks(prepared, first):
+                yield chunk
+            async for batch in batches:
+                for chunk in _chunks(prepared, batch):
+                    yield chunk
+        except Exception as error:
+            raise _translated(prepared, error) from error.__cause__
+        finally:
+            await batches.aclose()
+
+    return chunks()
+
+
+def _chunks(prepared: Prepared, deltas: list[Delta]) -> Iterator[ModelResponseStream]:
+    ids = prepared.turn.ids
+    for delta in deltas:
+        yield prepared.factory.chunk(delta, ids)
+
+
+class _LazyStream:
+    """An async stream that opens when first asked: LiteLLM calls ``astreaming`` without a loop."""
+
+    def __init__(self, open_stream: Callable[[], Any]) -> None:
+        self._open = open_stream
+        self._chunks: AsyncGenerator[ModelResponseStream, None] | None = None
+
+    def __aiter__(self) -> AsyncIterator[ModelResponseStream]:
+        return self
+
+    async def __anext__(self) -> ModelResponseStream:
+        if self._chunks is None:
+            self._chunks = await self._open()
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        """Ends the call: its run is cancelled."""
+        if self._chunks is not None:
+            await self._chunks.aclose()
+
+
+class AzureAgents(CustomLLM):
+    """The provider ``azure_agents/<agent>``: Azure AI Foundry agents as chat models.
+
+    Registered by `register`; the methods are LiteLLM's and take the keywords of protocols D3.
+    """
+
+    def completion(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """A whole answer."""
+        return complete(prepare(provider=PROVIDER, **kwargs), kwargs["model_response"])
+
+    async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """A whole answer, async."""
+        return await acomplete(prepare(provider=PROVIDER, **kwargs), kwargs["model_response"])
+
+    def streaming(self, *args: Any, **kwargs: Any) -> Any:
+        """The chunks of an answer."""
+        return stream(prepare(provider=PROVIDER, **kwargs))
+
+    def astreaming(self, *args: Any, **kwargs: Any) -> Any:
+        """The chunks of an answer, async. Bad arguments raise here, all else when iterated."""
+        prepared = prepare(provider=PROVIDER, **kwargs)
+        return _LazyStream(lambda: astream(prepared))
+
+
+class AgentsRoute:
+    """Takes the place of LiteLLM's built-in handler of ``azure_ai/agents/<agent>``."""
+
+    @staticmethod
+    def completion(*, acompletion: bool, stream: bool | None, **kwargs: Any) -> Any:
+        """What LiteLLM's dispatch calls; for async calls a coroutine, which it awaits."""
+        if acompletion:
+            return AgentsRoute._acompletion(stream=bool(stream), **kwargs)
+        prepared = prepare(provider="azure_ai", **kwargs)
+        if stream:
+            return _wrap(_stream(prepared), prepared, kwargs)
+        return complete(prepared, kwargs["model_response"])
+
+    @staticmethod
+    async def _acompletion(*, stream: bool, **kwargs: Any) -> Any:
+        prepared = prepare(provider="azure_ai", **kwargs)
+        if stream:
+            return _wrap(await astream(prepared), prepared, kwargs)
+        return await acomplete(prepared, kwargs["model_response"])
+
+
+_stream = stream
+
+
+def _wrap(chunks: Any, prepared: Prepared, kwargs: Mapping[str, Any]) -> Any:
+    """LiteLLM's stream object. Our provider's name gets its rules for custom chunks (protocols D5);
+    the ids go into its hidden params, from which it makes the last chunk's."""
+    ids = prepared.turn.ids
+    wrapper = litellm.CustomStreamWrapper(
+        completion_stream=chunks,
+        model=kwargs["model"],
+        custom_llm_provider=PROVIDER,
+        logging_obj=kwargs["logging_obj"],
+        _response_headers=response_headers(ids),
+    )
+    for hidden in (wrapper._hidden_params, getattr(wrapper, "_base_hidden_params", None)):
+        if isinstance(hidden, dict):
+            hidden.update(ids)
+    return wrapper

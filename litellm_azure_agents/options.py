@@ -1,0 +1,289 @@
+"""Everything a call can be told beyond its messages: one typed, validated object each for our own
+options and for the OpenAI parameters that agents know.
+
+Options come per call, or from a proxy's ``litellm_params``; there a caller's request body arrives
+mixed with the operator's settings and wins (protocols D6). So options are of two kinds: the
+caller's, and the operator's (`OPERATOR_OPTIONS`), which are refused when they come from a body.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .endpoint import check_id
+
+Positive = Annotated[float, Field(gt=0)]
+Metadata = Annotated[dict[str, str], Field(max_length=16)]
+
+
+class Options(BaseModel):
+    """Our own options; every field's description is its documentation (the README table)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    # -- which conversation --------------------------------------------------------------------
+    thread_id: str | None = Field(
+        None,
+        description="Continue this thread (`thread_…`), conversation (`conv_…`) or response "
+        "(`resp_…`); only messages after the last assistant turn are added.",
+    )
+    conversation_id: str | None = Field(None, description="New agents: continue this conversation.")
+    previous_response_id: str | None = Field(
+        None, description="New agents: continue after this response."
+    )
+    agent_session_id: str | None = Field(
+        None, description="Hosted agents: the session (sandbox) to run in."
+    )
+    ephemeral_thread: bool = Field(
+        False, description="Delete the thread once the answer is complete."
+    )
+    # -- how the call runs ---------------------------------------------------------------------
+    run_mode: Literal["stream", "poll"] = Field(
+        "stream", description="`poll` looks at the run instead of reading its event stream."
+    )
+    poll_interval: Positive | None = Field(
+        None, description="Seconds between two looks; by default 0.25, growing to 2."
+    )
+    on_pending_tools: Literal["cancel", "error"] = Field(
+        "cancel",
+        description="A user message comes while the run waits for tool results: cancel that run, "
+        "or fail and say which calls wait.",
+    )
+    approvals: Literal["return", "approve", "deny"] = Field(
+        "return",
+        description="MCP approval requests: give them to the client as a call of "
+        "`mcp_approval_request`, or answer them inside the call.",
+    )
+    # -- what the agent is told ----------------------------------------------------------------
+    instructions: str | None = Field(
+        None, description="Replaces the agent's instructions for this run."
+    )
+    additional_instructions: str | None = Field(
+        None, description="Added to the agent's instructions for this run."
+    )
+    system_messages: Literal["additional", "replace", "ignore"] = Field(
+        "additional",
+        description="System and developer messages add to the agent's instructions, replace them, "
+        "or are left out.",
+    )
+    agent_tools: Literal["merge", "replace", "agent_only"] = Field(
+        "merge", description="The caller's `tools` join the agent's own, replace them, or are left."
+    )
+    tool_resources: dict[str, Any] | None = Field(
+        None, description="Files, vector stores, indexes and MCP headers for the tools of this run."
+    )
+    truncation_strategy: dict[str, Any] | None = Field(
+        None, description="`{type: auto|last_messages, last_messages}`."
+    )
+    max_prompt_tokens: int | None = Field(
+        None,
+        gt=0,
+        description="Most prompt tokens over the whole run (the service's minimum: 256).",
+    )
+    run_metadata: Metadata | None = Field(None, description="Metadata of the run.")
+    thread_metadata: Metadata | None = Field(None, description="Metadata of a new thread.")
+    structured_inputs: dict[str, Any] | None = Field(
+        None, description="New agents: values for the variables of the agent's definition."
+    )
+    include: list[str] | None = Field(
+        None, description="New agents: additional output data, as in the Responses API."
+    )
+    truncation: Literal["auto", "disabled"] | None = Field(
+        None, description="New agents: as in the Responses API."
+    )
+    max_tool_calls: int | None = Field(
+        None, gt=0, description="New agents: most calls of built-in tools."
+    )
+    response_metadata: Metadata | None = Field(
+        None, description="New agents: metadata of the response (`run_metadata` does the same)."
+    )
+    background: bool = Field(
+        False, description="New agents: run in the background, so that a broken stream is resumed."
+    )
+    # -- what comes back -----------------------------------------------------------------------
+    citations: Literal["keep", "strip", "footnotes"] = Field(
+        "keep", description="Citation markers in the text: as they are, removed, or numbered."
+    )
+    include_images: Literal["reference", "inline"] = Field(
+        "reference", description="Images the agent makes: file ids, or data URLs."
+    )
+    include_run_steps: bool = Field(
+        False, description="Traces of server-side tools in `provider_specific_fields.run_steps`."
+    )
+    attach_files: Literal["auto", "code_interpreter", "file_search"] = Field(
+        "auto", description="Which tool gets the files that messages bring."
+    )
+    ephemeral_files: bool = Field(
+        False, description="Delete files uploaded for this call after the answer."
+    )
+    # -- the operator's ------------------------------------------------------------------------
+    credential: Any = Field(None, description="Any azure-core TokenCredential, sync or async.")
+    azure_scope: str | None = Field(
+        None, description="Token scope; `https://ai.azure.com/.default` if not given."
+    )
+    protocol: Literal["threads", "responses"] | None = Field(
+        None, description="`threads` for classic agents, `responses` for new ones; told by the id."
+    )
+    endpoint_style: Literal["project", "agent", "application", "container"] | None = Field(
+        None, description="New agents: what api_base is; recognised from its path if not given."
+    )
+    on_active_run: Literal["wait", "cancel", "error"] = Field(
+        "wait", description="Another run is active on the thread: wait for it, cancel it, or fail."
+    )
+    agent_cache_ttl: float = Field(
+        60.0, ge=0, description="Seconds for which an agent's definition is remembered."
+    )
+    max_image_bytes: int = Field(
+        10 * 1024 * 1024, gt=0, description="Largest image given inline; larger ones by reference."
+    )
+    max_data_url_bytes: int = Field(
+        1024 * 1024, gt=0, description="Largest data URL passed on; larger ones are uploaded."
+    )
+    user_identity: Literal["off", "key", "user", "team"] = Field(
+        "off", description="Hosted agents: send the proxy caller's identity to the agent."
+    )
+
+    @field_validator("thread_id", "conversation_id", "previous_response_id", "agent_session_id")
+    @classmethod
+    def _is_id(cls, value: str | None, info: Any) -> str | None:
+        return None if value is None else check_id(value, info.field_name)
+
+
+OPERATOR_OPTIONS = frozenset(
+    {"credential", "azure_scope", "protocol", "endpoint_style", "on_active_run",
+     "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "user_identity"}
+)  # fmt: skip
+"""Options that a request body through a proxy may not set."""
+
+OPERATOR_ARGUMENTS = frozenset(
+    {"api_base", "base_url", "api_key", "api_version", "azure_ad_token", "azure_ad_token_provider",
+     "tenant_id", "client_id", "client_secret"}
+)  # fmt: skip
+"""LiteLLM's own arguments of the same kind."""
+
+
+class Params(BaseModel):
+    """The OpenAI parameters that agents know; others are refused by name or dropped."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    response_format: dict[str, Any] | str | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: dict[str, Any] | str | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[dict[str, Any]] | None = None
+    function_call: dict[str, Any] | str | None = None
+    reasoning_effort: str | None = None
+    store: bool | None = None
+
+    @property
+    def token_limit(self) -> int | None:
+        if self.max_completion_tokens is not None:
+            return self.max_completion_tokens
+        return self.max_tokens
+
+
+_LITELLM_OWN = frozenset(
+    {"stream", "stream_options", "user", "metadata", "max_retries", "extra_headers", "timeout",
+     "drop_params", "allowed_openai_params", "litellm_session_id", "litellm_trace_id", "n", "modalities",
+     "extra_body", "safety_identifier", "prompt_cache_key", "service_tier"}
+    | OPERATOR_ARGUMENTS
+)  # fmt: skip
+"""Arguments that are read elsewhere or mean nothing for the run (identifiers, cache hints)."""
+
+_UNSUPPORTED_REASONS: dict[str, str] = {
+    "n": "an agent gives one answer (n=1)",
+    "stop": "agents know no stop sequences",
+    "seed": "agents know no seed",
+    "logprobs": "agents give no log probabilities",
+    "top_logprobs": "agents give no log probabilities",
+    "logit_bias": "agents know no logit bias",
+    "presence_penalty": "agents know no penalties",
+    "frequency_penalty": "agents know no penalties",
+    "audio": "agents give no audio",
+    "modalities": "agents give text and images only",
+    "prediction": "agents know no predicted output",
+    "web_search_options": "give the agent a web search tool instead",
+    "verbosity": "agents know no verbosity",
+    "thinking": "agents know no thinking budget",
+}
+
+
+class OptionError(ValueError):
+    """An option or parameter that can't be used; ``param`` names it."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+def parse_arguments(
+    arguments: Mapping[str, Any], *, drop_params: bool, from_caller: Iterable[str] = ()
+) -> tuple[Options, Params]:
+    """Split and validate what LiteLLM hands over as optional parameters.
+
+    ``arguments`` is ``optional_params`` with ``extra_body`` already merged in; ``from_caller`` names
+    the keys that came in a proxy client's request body. Raises `OptionError`.
+    """
+    operator_only = OPERATOR_OPTIONS | OPERATOR_ARGUMENTS
+    for name in sorted(set(from_caller)):
+        if name in operator_only:
+            raise OptionError(
+                f"{name!r} is set by the operator of this proxy; leave it out of the request", name
+            )
+    given = {name: value for name, value in arguments.items() if value is not None}
+    options: dict[str, Any] = {}
+    params: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in Options.model_fields:
+            options[name] = value
+        elif name in Params.model_fields:
+            params[name] = value
+        elif not _is_harmless(name, value) and not drop_params:
+            raise OptionError(_refusal(name), name)
+    return _validate(Options, options), _validate(Params, params)
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    if name == "n":
+        return bool(value == 1)
+    if name == "modalities":
+        return bool(list(value) == ["text"])
+    return name in _LITELLM_OWN or (name in ("logprobs", "stop", "thinking") and not value)
+
+
+def _refusal(name: str) -> str:
+    if name in _UNSUPPORTED_REASONS:
+        return (
+            f"{name!r} is not supported: {_UNSUPPORTED_REASONS[name]}. Leave it out, or set "
+            "drop_params=True"
+        )
+    near = difflib.get_close_matches(name, [*Options.model_fields, *Params.model_fields], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"{name!r} is not an option of Azure AI agents.{hint} Leave it out, or set drop_params=True"
+    )
+
+
+def _validate(model: type[Any], values: Mapping[str, Any]) -> Any:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        given = "" if name == "credential" else f" (given: {_short(values.get(name))})"
+        raise OptionError(f"{name!r} can't be used: {reason}{given}", name) from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

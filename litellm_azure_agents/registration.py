@@ -1,0 +1,173 @@
+"""Plugging into LiteLLM: the only file that touches its internals, each seam checked (D13).
+
+Two routes mean the same: ``azure_agents/<agent>``, by LiteLLM's public map of custom providers,
+and ``azure_ai/agents/<agent>``, by taking over the built-in handler, which is looked up at call
+time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import litellm
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.llms.azure_ai import agents as builtin
+from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
+from litellm.llms.azure_ai.common_utils import AzureFoundryModelInfo
+from litellm.llms.openai.chat.gpt_transformation import OpenAIGPTConfig
+
+from .endpoint import base_from_environment
+from .handler import PROVIDER, AgentsRoute, AzureAgents
+from .options import Params
+
+ROUTE = "agents/"
+"""What a model of the provider ``azure_ai`` begins with when it names an agent."""
+
+_SUPPORTED = [*Params.model_fields, "stream", "stream_options", "user", "extra_headers",
+              "max_retries", "safety_identifier", "prompt_cache_key", "service_tier"]  # fmt: skip
+
+_lock = threading.Lock()
+_undo: list[Callable[[], None]] = []
+handler = AzureAgents()
+
+
+class RegistrationError(RuntimeError):
+    """This LiteLLM lacks a seam that the plugin needs; the message names it."""
+
+
+class AgentsConfig(OpenAIGPTConfig):
+    """Which OpenAI parameters LiteLLM lets through to agents; it refuses or drops others."""
+
+    def get_supported_openai_params(self, model: str) -> list[str]:
+        return list(_SUPPORTED)
+
+    def map_openai_params(
+        self,
+        non_default_params: dict[str, Any],
+        optional_params: dict[str, Any],
+        model: str,
+        drop_params: bool,
+        **_: Any,
+    ) -> dict[str, Any]:
+        supported = {k: v for k, v in non_default_params.items() if k in _SUPPORTED}
+        return {**optional_params, **supported}
+
+
+class _OneRoute(CustomLogger):
+    """Async calls of ``azure_agents/`` go the ``azure_ai/agents/`` way, whose streams are handed
+    back only once they have begun: exact errors and response headers there too (protocols D4)."""
+
+    async def async_pre_call_deployment_hook(
+        self, kwargs: dict[str, Any], call_type: Any
+    ) -> dict[str, Any] | None:
+        model = kwargs.get("model")
+        if isinstance(model, str) and model.startswith(f"{PROVIDER}/"):
+            kwargs["model"] = f"azure_ai/{ROUTE}{model.removeprefix(PROVIDER + '/')}"
+            if kwargs.get("custom_llm_provider") == PROVIDER:
+                kwargs["custom_llm_provider"] = "azure_ai"
+            return kwargs
+        return None
+
+
+def register() -> None:
+    """Make ``azure_ai/agents/<agent>`` and ``azure_agents/<agent>`` ours in LiteLLM. Idempotent.
+
+    Raises `RegistrationError` where this version of LiteLLM lacks a seam; nothing is changed then.
+    """
+    with _lock:
+        # The map is looked at every time: a proxy's configuration replaces it as a whole.
+        if not any(entry.get("provider") == PROVIDER for entry in litellm.custom_provider_map):
+            litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
+        litellm.utils.custom_llm_setup()  # type: ignore[no-untyped-call]
+        if _undo:
+            return
+        _check_seams()
+        one_route = _OneRoute()
+        litellm.callbacks.append(one_route)
+        _undo.append(lambda: _remove(litellm.callbacks, one_route))
+        _replace(builtin, "AzureAIAgentsConfig", AgentsRoute)
+        _replace(
+            AzureFoundryModelInfo,
+            "get_azure_ai_config_for_model",
+            staticmethod(_config_for(AzureFoundryModelInfo.get_azure_ai_config_for_model)),
+        )
+        _replace(
+            AzureAIStudioConfig,
+            "_get_openai_compatible_provider_info",
+            _provider_info(AzureAIStudioConfig._get_openai_compatible_provider_info),
+        )
+
+
+def unregister() -> None:
+    """Give LiteLLM back as it was before `register`."""
+    with _lock:
+        while _undo:
+            _undo.pop()()
+        litellm.custom_provider_map[:] = [
+            entry for entry in litellm.custom_provider_map if entry.get("provider") != PROVIDER
+        ]
+        _remove(litellm.provider_list, PROVIDER)
+        _remove(litellm._custom_providers, PROVIDER)
+
+
+def _check_seams() -> None:
+    seams = [
+        (litellm, "custom_provider_map"),
+        (litellm, "_custom_providers"),
+        (litellm, "provider_list"),
+        (litellm, "callbacks"),
+        (litellm, "CustomStreamWrapper"),
+        (litellm.utils, "custom_llm_setup"),
+        (builtin, "AzureAIAgentsConfig"),
+        (AzureFoundryModelInfo, "get_azure_ai_config_for_model"),
+        (AzureAIStudioConfig, "_get_openai_compatible_provider_info"),
+    ]
+    for owner, name in seams:
+        if not hasattr(owner, name):
+            raise RegistrationError(
+                f"this version of LiteLLM has no {getattr(owner, '__name__', owner)}.{name}; "
+                "litellm-azure-agents needs litellm>=1.89.0"
+            )
+
+
+def _config_for(original: Callable[[str], Any]) -> Callable[[str], Any]:
+    config = AgentsConfig()
+
+    def get_azure_ai_config_for_model(model: str) -> Any:
+        return config if model.startswith(ROUTE) else original(model)
+
+    return get_azure_ai_config_for_model
+
+
+def _provider_info(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The built-in look-up knows one variable for the endpoint, and takes an agent that is called
+    like an OpenAI model for that model."""
+
+    def _get_openai_compatible_provider_info(
+        self: Any,
+        model: str,
+        api_base: str | None,
+        api_key: str | None,
+        custom_llm_provider: str,
+    ) -> Any:
+        if not model.removeprefix("azure_ai/").startswith(ROUTE):
+            return original(self, model, api_base, api_key, custom_llm_provider)
+        base, key, _ = original(
+            self, ROUTE, api_base or base_from_environment(), api_key, custom_llm_provider
+        )
+        return base, key, custom_llm_provider
+
+    return _get_openai_compatible_provider_info
+
+
+def _replace(owner: Any, name: str, value: Any) -> None:
+    original = vars(owner)[name]
+    setattr(owner, name, value)
+    _undo.append(lambda: setattr(owner, name, original))
+
+
+def _remove(from_list: list[Any], item: Any) -> None:
+    if item in from_list:
+        from_list.remove(item)

@@ -1,0 +1,85 @@
+"""Which failures may be tried again, and when. No I/O, no clock of its own."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Callable, Mapping
+
+from .actions import Reply
+
+DEFAULT_RETRIES = 2
+"""Attempts after the first, as in the OpenAI clients."""
+FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0
+MAX_OBEYED_WAIT = 120.0
+"""A Retry-After beyond this is the caller's to wait for: the error is raised at once."""
+POLL_START, POLL_MAX = 0.25, 2.0
+"""Seconds between two looks at a run: adaptive, from 250 ms up."""
+
+_AGAIN = re.compile(
+    r"(?:try|retry)\w*\s+(?:again\s+)?(?:in|after)\s+(\d+(?:\.\d+)?)\s*(m?s|\w*)", re.I
+)
+
+
+def is_retryable(reply: Reply) -> bool:
+    """Refused before anything was done: safe to send again, whatever the request."""
+    return reply.status in (429, 503)
+
+
+def backoff(attempt: int, random: Callable[[], float]) -> float:
+    """Seconds before attempt ``attempt`` (0-based) is repeated: doubling, jittered by a quarter."""
+    base: float = min(FIRST_BACKOFF * 2**attempt, MAX_BACKOFF)
+    return base * (0.75 + 0.25 * random())
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait by the answer's headers; ``now`` is unix time, for the date form."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        value = _number(headers.get(name))
+        if value is not None:
+            return value / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is None and text:
+        try:
+            seconds = max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+        except (TypeError, ValueError):
+            return None
+    return seconds
+
+
+def retry_after_in_text(message: str) -> float | None:
+    """Seconds from wording such as "Try again in 17 seconds." (protocols A4)."""
+    found = _AGAIN.search(message)
+    if not found:
+        return None
+    seconds = float(found[1])
+    unit = found[2].lower()
+    if unit.startswith(("ms", "milli")):
+        return seconds / 1000
+    return seconds * 60 if unit.startswith("min") else seconds
+
+
+def poll_intervals(start: float | None) -> Callable[[], float]:
+    """A function that gives the next waiting time of a poll: growing by half, up to 2 s.
+
+    An explicit ``start`` (the option ``poll_interval``) is kept as it is.
+    """
+    current = POLL_START if start is None else start
+
+    def next_interval() -> float:
+        nonlocal current
+        interval = current
+        if start is None:
+            current = min(current * 1.5, POLL_MAX)
+        return interval
+
+    return next_interval
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < float("inf") else None

@@ -1,0 +1,1 @@
+"""The classic protocol: threads, messages and runs (agents named ``asst_…``)."""

@@ -1,0 +1,160 @@
+"""OpenAI messages and parameters -> bodies of thread, message and run requests (protocols A3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..call import Call
+from ..content import build_content, text_of
+
+MAX_MESSAGES = 32
+"""Most messages in one thread creation or run (protocols A7)."""
+MAX_TOOLS = 128
+MIN_TOKEN_LIMIT = 256
+"""The service's least value of max_completion_tokens and max_prompt_tokens (protocols A3)."""
+
+JsonObject = dict[str, Any]
+
+
+def split_messages(
+    messages: Sequence[Mapping[str, Any]],
+) -> tuple[str | None, list[Mapping[str, Any]]]:
+    """The system and developer texts joined (None if there are none), and the other messages."""
+    texts = [
+        text_of(m.get("content")) for m in messages if m.get("role") in ("system", "developer")
+    ]
+    others = [m for m in messages if m.get("role") not in ("system", "developer")]
+    joined = "\n\n".join(text for text in texts if text)
+    return joined or None, others
+
+
+def build_messages(messages: Sequence[Mapping[str, Any]]) -> list[JsonObject]:
+    """User and assistant turns as thread messages.
+
+    A thread has neither tool calls nor tool results as messages: those in old history become
+    readable text of the assistant turn that made them, so that nothing of it is lost.
+    """
+    built: list[JsonObject] = []
+    names: dict[str, str] = {}
+    for message in messages:
+        role = message.get("role")
+        if role in ("tool", "function"):
+            name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
+            _add_assistant_text(built, f"[{name} returned: {text_of(message.get('content'))}]")
+        elif role == "assistant":
+            texts = [text_of(message.get("content"))] if message.get("content") else []
+            for call in _calls_of(message):
+                function = call.get("function") or {}
+                names[str(call.get("id"))] = str(function.get("name"))
+                texts.append(f"[called {function.get('name')}({function.get('arguments') or ''})]")
+            if texts:
+                built.append({"role": "assistant", "content": "\n".join(texts)})
+        elif role == "user":
+            built.append(build_content(message))
+        else:
+            raise ValueError(
+                f"messages have the roles system, developer, user, assistant and tool, not {role!r}"
+            )
+    return built
+
+
+def _calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    calls = [call for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
+    if message.get("function_call"):
+        calls.append({"id": None, "function": message["function_call"]})
+    return calls
+
+
+def _add_assistant_text(built: list[JsonObject], text: str) -> None:
+    last = built[-1] if built else None
+    if last is not None and last["role"] == "assistant":
+        last["content"] += "\n" + text
+    else:
+        built.append({"role": "assistant", "content": text})
+
+
+def build_run(call: Call, *, stream: bool) -> JsonObject:
+    """The run's body but for messages, instructions and tools, which depend on the thread."""
+    params, options = call.params, call.options
+    body: JsonObject = {"assistant_id": call.agent, "stream": stream}
+    limit = params.token_limit
+    _set(
+        body,
+        temperature=params.temperature,
+        top_p=params.top_p,
+        max_completion_tokens=limit,
+        max_prompt_tokens=options.max_prompt_tokens,
+        response_format=params.response_format,
+        tool_choice=build_tool_choice(call),
+        parallel_tool_calls=params.parallel_tool_calls,
+        truncation_strategy=options.truncation_strategy,
+        tool_resources=options.tool_resources,
+        metadata=build_metadata(call),
+    )
+    return body
+
+
+def build_metadata(call: Call) -> dict[str, str] | None:
+    """The caller's run metadata and, if there is room, the call's id: by it a run is found again
+    whose answer was lost."""
+    metadata = dict(call.options.run_metadata or {})
+    if call.call_id and len(metadata) < 16:
+        metadata.setdefault("litellm_call_id", call.call_id)
+    return metadata or None
+
+
+def build_tool_choice(call: Call) -> Any:
+    choice = call.params.tool_choice
+    if choice is None and call.params.function_call is not None:
+        choice = call.params.function_call
+        if isinstance(choice, dict):
+            return {"type": "function", "function": {"name": choice.get("name")}}
+    return choice
+
+
+def caller_tools(call: Call) -> list[JsonObject]:
+    """The caller's tools, old-style ``functions`` included."""
+    tools = list(call.params.tools or ())
+    tools += [{"type": "function", "function": f} for f in call.params.functions or ()]
+    return tools
+
+
+def merge_tools(agents: Sequence[JsonObject], callers: Sequence[JsonObject]) -> list[JsonObject]:
+    """The agent's tools and the caller's, whose function wins over the agent's of the same name.
+
+    Raises ValueError above the service's limit of 128.
+    """
+    callers_keys = {_tool_key(tool) for tool in callers}
+    merged = [tool for tool in agents if _tool_key(tool) not in callers_keys] + list(callers)
+    if len(merged) > MAX_TOOLS:
+        raise ValueError(
+            f"{len(merged)} tools in one run, the agent's own included; the service takes {MAX_TOOLS}"
+        )
+    return merged
+
+
+def _tool_key(tool: Mapping[str, Any]) -> str:
+    if tool.get("type") == "function":
+        return "function:" + str((tool.get("function") or {}).get("name"))
+    return json.dumps(tool, sort_keys=True, default=str)
+
+
+def build_instructions(call: Call, system: str | None) -> tuple[str | None, str | None]:
+    """(what replaces the agent's instructions, what is added to them), each None if there is none."""
+    options = call.options
+    replaces, adds = [options.instructions], [options.additional_instructions]
+    if options.system_messages == "replace":
+        replaces.append(system)
+    elif options.system_messages == "additional":
+        adds.append(system)
+    return _join(replaces), _join(adds)
+
+
+def _join(texts: Sequence[str | None]) -> str | None:
+    return "\n\n".join(text for text in texts if text) or None
+
+
+def _set(body: JsonObject, **fields: Any) -> None:
+    body.update({name: value for name, value in fields.items() if value is not None})

@@ -1,0 +1,216 @@
+"""The requests beside the one that a turn is: reading, waiting, cancelling."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .. import errors
+from ..actions import Lookup, Reply, Request, Send, Steps, Wait
+from ..call import Call
+from ..errors import Context, parse_error
+from ..exchange import fetch, request
+from ..retry import poll_intervals
+from .machine import TERMINAL, pending_calls
+
+Json = Mapping[str, Any]
+
+_HELD = re.compile(r"already has an active run|while a run .{0,80}is active", re.I | re.S)
+_RUN_ID = re.compile(r"\brun_[A-Za-z0-9_-]+")
+
+
+class ThreadService:
+    """Generators over the endpoints of protocols A2; each raises LiteLLM's exceptions."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
+        return self._call.endpoint.url("threads", *segments, query=query)
+
+    def agent(self) -> Any:
+        """The agent's definition, read at most once in ``agent_cache_ttl`` seconds."""
+        call = self._call
+        url = call.endpoint.url("assistants", call.agent)
+        action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
+        doing = "read the agent's definition"
+        reply = yield from request(call, action, doing=doing, repeatable=True)
+        if not reply.ok:
+            raise errors.from_reply(call.context, reply, doing=doing)
+        return reply.json() or {}
+
+    def create_thread(self, body: Json) -> Any:
+        doing = "create the thread"
+        reply = yield from request(self._call, Send(Request("POST", self.url(), body)), doing=doing)
+        if not reply.ok:
+            raise errors.from_reply(self._call.context, reply, doing=doing)
+        return reply.json() or {}
+
+    def delete_thread(self, thread_id: str) -> Steps:
+        """Best effort: the answer is there already and stays good."""
+        yield Send(Request("DELETE", self.url(thread_id)))
+
+    def run(self, thread_id: str, run_id: str) -> Any:
+        reply = yield from fetch(
+            self._call, self.url(thread_id, "runs", run_id), doing="read the run"
+        )
+        return reply.json() or {}
+
+    def runs(self, thread_id: str) -> Any:
+        """One page of the thread's runs, newest first."""
+        url = self.url(thread_id, "runs", query=[("limit", "20"), ("order", "desc")])
+        reply = yield from fetch(self._call, url, doing="list the runs of the thread")
+        return (reply.json() or {}).get("data") or []
+
+    def messages(self, thread_id: str, run_id: str) -> Any:
+        """All messages of the run, oldest first."""
+        found: list[Json] = []
+        after: list[tuple[str, str]] = []
+        while True:
+            query = [("run_id", run_id), ("limit", "100"), ("order", "asc"), *after]
+            url = self.url(thread_id, "messages", query=query)
+            page = (yield from fetch(self._call, url, doing="list the run's messages")).json() or {}
+            found += page.get("data") or ()
+            if not page.get("has_more") or not page.get("last_id"):
+                return found
+            after = [("after", page["last_id"])]
+
+    def wait_for_run(self, thread_id: str, run_id: str, next_interval: Callable[[], float]) -> Any:
+        """The run once it has ended or waits for results."""
+        call = self._call
+        while True:
+            run = yield from self.run(thread_id, run_id)
+            status = run.get("status")
+            # azure_function calls pass through requires_action and need nothing from us (A4).
+            if status in TERMINAL or (status == "requires_action" and pending_calls(run)):
+                return run
+            if call.remaining() <= 0:
+                raise errors.timed_out(call.context, call.timeout)
+            yield Wait(min(next_interval(), max(call.remaining(), 0.01)))
+
+    def cancel_run(self, thread_id: str, run_id: str) -> Steps:
+        """Ask the service to stop the run; that it has stopped already is fine."""
+        yield Send(Request("POST", self.url(thread_id, "runs", run_id, "cancel")))
+
+    # -- a thread that another run holds -------------------------------------------------------
+
+    def free_thread(self, thread_id: str, holder: str) -> Steps:
+        """Wait for or cancel the run that holds the thread, as the policies say."""
+        call = self._call
+        if not holder:
+            active = [
+                run for run in (yield from self.runs(thread_id)) if run["status"] not in TERMINAL
+            ]
+            if not active:
+                return
+            holder = active[0]["id"]
+        next_interval = poll_intervals(None)
+        cancelled = False
+        while True:
+            run = yield from self.run(thread_id, holder)
+            status = run.get("status")
+            if status in TERMINAL:
+                return
+            if status != "cancelling" and not cancelled:
+                cancelled = self._must_cancel(run)
+                if cancelled:
+                    yield from self.cancel_run(thread_id, holder)
+                    continue
+            if call.remaining() <= 0:
+                raise errors.timed_out(call.context, call.timeout)
+            yield Wait(min(next_interval(), max(call.remaining(), 0.01)))
+
+    def _must_cancel(self, run: Json) -> bool:
+        """What the policies say of the run that holds the thread; raises if they say error."""
+        options, context = self._call.options, self._call.context
+        if run.get("status") == "requires_action" and pending_calls(run):
+            if options.on_pending_tools == "error":
+                names = [
+                    f"{(c.get('function') or c).get('name')} ({c['id']})"
+                    for c in pending_calls(run)
+                ]
+                raise errors.bad_request(
+                    context,
+                    f"run {run.get('id')} of the thread waits for the results of "
+                    f"{', '.join(names)}; give them as tool messages, or set on_pending_tools="
+                    "'cancel'",
+                    param="messages",
+                )
+            return True
+        if options.on_active_run == "error":
+            raise errors.bad_request(
+                context,
+                f"run {run.get('id')} of the thread is still {run.get('status')}; wait for it, or "
+                "let on_active_run be 'wait' or 'cancel'",
+                param="thread_id",
+            )
+        return options.on_active_run == "cancel"
+
+    def refused_outputs(self, reply: Reply, thread_id: str, run_id: str, *, doing: str) -> Any:
+        """Why the service refused tool results: the state of the run makes the clearer error."""
+        context = self._call.context
+        error = errors.from_reply(context, reply, doing=doing)
+        if reply.status != 400:
+            return error
+        run = yield Send(Request("GET", self.url(thread_id, "runs", run_id)))
+        state = run.json() if isinstance(run, Reply) and run.ok else None
+        status = (state or {}).get("status")
+        if status == "expired":
+            return errors.bad_request(
+                context,
+                f"run {run_id} expired before its tool results came (runs wait 10 minutes); send "
+                "the last user message again on the same thread",
+                param="messages",
+            )
+        if status in TERMINAL:
+            return errors.bad_request(
+                context,
+                f"run {run_id} is {status} and waits for no results any more; send the last user "
+                "message again on the same thread",
+                param="messages",
+            )
+        waiting = [call["id"] for call in pending_calls(state or {})]
+        if waiting:
+            return errors.bad_request(
+                context,
+                f"{parse_error(reply).message} The run waits for the results of "
+                f"{', '.join(waiting)} ({context.where()})",
+                param="messages",
+            )
+        return error
+
+
+def holding_run(reply: Reply) -> str | None:
+    """The run that holds the thread if that is why a request was refused ("" if it isn't named)."""
+    if reply.status not in (400, 409):
+        return None
+    message = parse_error(reply).message
+    if not _HELD.search(message):
+        return None
+    found = _RUN_ID.search(message)
+    return found[0].rstrip(".") if found else ""
+
+
+def error_parts(payload: Json | None) -> tuple[str | None, str]:
+    """(code, message) of an ``error`` event, whatever its shape (unconfirmed, protocols A5)."""
+    error = errors.parse_error_object(payload or {})
+    return error.code, error.message
+
+
+def failed_run(context: Context, run: Json) -> Exception:
+    """The exception for a run that ended failed, cancelled or expired."""
+    status, run_id = run.get("status"), run.get("id")
+    last = run.get("last_error") or {}
+    if status == "failed":
+        return errors.from_failure(
+            context, last.get("code"), str(last.get("message") or ""), what=f"Run {run_id}"
+        )
+    if status == "expired":
+        return errors.run_expired(context)
+    if status == "cancelled":
+        return errors.api_error(context, f"Run {run_id} was cancelled by someone else")
+    return errors.internal(
+        context, f"Run {run_id} ended in the state {json.dumps(status)}, which we don't know"
+    )

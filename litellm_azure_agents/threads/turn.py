@@ -1,0 +1,313 @@
+"""One call to a classic agent: which requests, in which order, until the answer is complete.
+
+An ordinary turn is one request (design rule 2): a new thread is created with its run, a known one
+gets the run with its new messages, tool results are submitted, each streamed. What else may happen
+(a busy thread, a broken stream, approvals, polling) is in the generators below, written once for
+every way of driving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import errors
+from ..actions import Emit, Exchange, Read, Request, Salvage, Send, Steps, Stream
+from ..answer import Answer, Usage
+from ..call import Call
+from ..continuity import Continuation, HistoryError, read_history
+from ..exchange import LostAnswer, request
+from ..retry import poll_intervals
+from . import payloads, service
+from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls
+from .results import approval_answer, build_outputs
+
+Json = Mapping[str, Any]
+
+
+class ThreadTurn:
+    """A turn of a classic agent; `run` and `abandon` are played by a driver."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.answer = Answer(citations=call.options.citations)
+        self.machine = RunMachine(self.answer)
+        self.service = service.ThreadService(call)
+        self._polling = call.options.run_mode == "poll"
+        self._opened = False  # a request that starts or continues a run may have been acted on
+        self._emitted = False
+        call.context.ids = self.answer.ids
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        return self.answer.ids
+
+    # -- the turn ------------------------------------------------------------------------------
+
+    def run(self) -> Steps:
+        call = self.call
+        try:
+            history = read_history(call.messages)
+            system, messages = payloads.split_messages(call.messages)
+            thread_id = self._thread_of(history)
+            if history.results:
+                yield from self._submit(history)
+            elif thread_id is None:
+                yield from self._start_thread(system, payloads.build_messages(messages))
+            else:
+                self.answer.know(thread_id=thread_id)
+                _, new = payloads.split_messages(call.messages[history.new :])
+                yield from self._continue_thread(system, payloads.build_messages(new))
+        except ValueError as error:  # HistoryError included
+            raise errors.bad_request(call.context, str(error), param="messages") from None
+        yield from self._conclude()
+
+    def _thread_of(self, history: Continuation) -> str | None:
+        given = self.call.options.thread_id
+        found = history.ref.owner[0] if history.ref and history.ref.kind in "ta" else None
+        if given and history.results and found != given:
+            raise HistoryError(
+                f"thread_id is {given}, but the tool results belong to thread {found}; leave "
+                "thread_id out or give the one of the calls"
+            )
+        return given or found
+
+    def _start_thread(self, system: str | None, messages: list[dict[str, Any]]) -> Steps:
+        call = self.call
+        body = yield from self._run_body(system, new_thread=True)
+        thread: dict[str, Any] = {}
+        if call.options.thread_metadata:
+            thread["metadata"] = dict(call.options.thread_metadata)
+        if len(messages) > payloads.MAX_MESSAGES:
+            thread["messages"] = messages[: payloads.MAX_MESSAGES]
+            created = yield from self.service.create_thread(thread)
+            self.answer.know(thread_id=created["id"])
+            yield from self._add_and_run(messages[payloads.MAX_MESSAGES :], body)
+            return
+        if messages:
+            thread["messages"] = messages
+        if thread:
+            body["thread"] = thread
+        yield from self._open(self.service.url("runs"), body, doing="create the thread and its run")
+
+    def _continue_thread(self, system: str | None, messages: list[dict[str, Any]]) -> Steps:
+        body = yield from self._run_body(system, new_thread=False)
+        yield from self._add_and_run(messages, body)
+
+    def _add_and_run(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> Steps:
+        """Messages beyond what one run takes are added one by one first, in order."""
+        thread_id = self.answer.ids["thread_id"]
+        alone = messages[: -payloads.MAX_MESSAGES]
+        for message in alone:
+            yield from self._when_free(
+                Send(Request("POST", self.service.url(thread_id, "messages"), message)),
+                doing="add a message to the thread",
+            )
+        rest = messages[len(alone) :]
+        if rest:
+            body["additional_messages"] = rest
+        yield from self._open(self.service.url(thread_id, "runs"), body, doing="create the run")
+
+    def _run_body(self, system: str | None, *, new_thread: bool) -> Any:
+        """The body of the run with instructions and tools, reading the agent where it must."""
+        call = self.call
+        body = payloads.build_run(call, stream=not self._polling)
+        replaces, adds = payloads.build_instructions(call, system)
+        tools = payloads.caller_tools(call) if call.options.agent_tools != "agent_only" else []
+        merge = bool(tools) and call.options.agent_tools == "merge"
+        agent: Json = {}
+        if merge or (adds and new_thread and replaces is None):
+            agent = yield from self.service.agent()
+        if adds and new_thread:
+            # create-thread-and-run can't append: the agent's own text goes with ours (protocols A3)
+            base = replaces if replaces is not None else agent.get("instructions")
+            replaces, adds = "\n\n".join(filter(None, (base, adds))), None
+        if replaces is not None:
+            body["instructions"] = replaces
+        if adds:
+            body["additional_instructions"] = adds
+        if tools:
+            body["tools"] = payloads.merge_tools(agent.get("tools") or () if merge else (), tools)
+        return body
+
+    # -- opening and following a run -----------------------------------------------------------
+
+    def _open(self, url: str, body: dict[str, Any], *, doing: str) -> Steps:
+        """Send what makes the run, and follow it until it ends or waits."""
+        action = Send if self._polling else Stream
+        self._opened = True
+        try:
+            reply = yield from self._when_free(action(Request("POST", url, body)), doing=doing)
+        except LostAnswer as lost:
+            run = yield from self._find_run()
+            if run is None:
+                raise errors.connection(self.call.context, lost.lost, doing=doing) from None
+            self._adopt(run)
+            yield from self._recover()
+            return
+        except Exception as error:  # refused: there is nothing to cancel, unless it was our timeout
+            self._opened = isinstance(error, errors.Timeout)
+            raise
+        yield from self._follow(reply)
+
+    def _when_free(self, action: Send | Stream, *, doing: str) -> Exchange:
+        """Play ``action``; while the thread is held by another run, deal with that run first."""
+        while True:
+            reply = yield from request(self.call, action, doing=doing)
+            if reply.ok:
+                return reply
+            holder = service.holding_run(reply)
+            thread_id = self.answer.ids.get("thread_id")
+            if holder is None or thread_id is None:
+                raise errors.from_reply(self.call.context, reply, doing=doing)
+            yield from self.service.free_thread(thread_id, holder)
+
+    def _follow(self, reply: Any) -> Steps:
+        """Read the run's events; what they don't bring is asked for."""
+        if not reply.streaming:
+            self._adopt(reply.json() or {})
+            yield from self._recover()
+            return
+        machine = self.machine
+        while not machine.over:
+            batch = yield Read()
+            if not isinstance(batch, list):
+                if batch is not None and batch.timed_out:
+                    raise errors.timed_out(self.call.context, self.call.timeout)
+                break
+            for event in batch:
+                machine.receive(event)
+            yield from self._emit()
+        if not machine.over:
+            if machine.run_id is None:
+                run = yield from self._find_run()
+                if run is None:
+                    raise errors.internal(
+                        self.call.context, "The event stream ended before it named its run"
+                    )
+                self._adopt(run)
+            yield from self._recover()
+
+    def _emit(self) -> Steps:
+        if self.machine.started:
+            deltas = self.answer.take()
+            if deltas:
+                yield Emit(deltas)
+
+    def _adopt(self, run: Json) -> None:
+        self.answer.know(thread_id=run.get("thread_id"), run_id=run.get("id"))
+
+    def _find_run(self) -> Any:
+        """The run that this call made although its answer was lost, by the call's id in its
+        metadata; None if the thread has none (or isn't known)."""
+        thread_id = self.answer.ids.get("thread_id")
+        if thread_id is None or not self.call.call_id:
+            return None
+        for run in (yield from self.service.runs(thread_id)):
+            if (run.get("metadata") or {}).get("litellm_call_id") == self.call.call_id:
+                return run
+        return None
+
+    def _recover(self) -> Steps:
+        """Ask for the run until it has ended or waits, then for the text not yet given out."""
+        thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
+        run = yield from self.service.wait_for_run(
+            thread_id, run_id, poll_intervals(self.call.options.poll_interval)
+        )
+        messages = yield from self.service.messages(thread_id, run_id)
+        self.machine.reconcile(run, messages)
+        yield from self._emit()
+
+    # -- tool results --------------------------------------------------------------------------
+
+    def _submit(self, history: Continuation) -> Steps:
+        """All results of the step in one streamed request."""
+        thread_id, run_id = history.results[0].ref.owner
+        self.answer.know(thread_id=thread_id, run_id=run_id)
+        body = build_outputs(history.results)
+        yield from self._send_outputs(body)
+
+    def _send_outputs(self, body: dict[str, Any]) -> Steps:
+        thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
+        url = self.service.url(thread_id, "runs", run_id, "submit_tool_outputs")
+        action = (Send if self._polling else Stream)(
+            Request("POST", url, {**body, "stream": not self._polling})
+        )
+        self.machine.expect_more()
+        self._opened = True
+        doing = "submit the tool results"
+        while True:
+            try:
+                reply = yield from request(self.call, action, doing=doing)
+                break
+            except LostAnswer:
+                # Did they arrive? A run that still waits for the same calls has not seen them.
+                run = yield from self.service.run(thread_id, run_id)
+                given = {o["tool_call_id"] for key in body.values() for o in key}
+                if {c["id"] for c in pending_calls(run)} != given:
+                    yield from self._recover()
+                    return
+        if not reply.ok:
+            self._opened = False  # refused: the run stays as it was, a corrected call can succeed
+            raise (yield from self.service.refused_outputs(reply, thread_id, run_id, doing=doing))
+        yield from self._follow(reply)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _conclude(self) -> Steps:
+        """Turn the state in which the run stopped into the end of the answer, or an error."""
+        call, machine = self.call, self.machine
+        while machine.run is not None and machine.run.get("status") == "requires_action":
+            if not pending_calls(machine.run):
+                # Calls that the service answers itself, such as Azure Functions (protocols A4).
+                machine.expect_more()
+                yield from self._recover()
+                continue
+            body = approval_answer(machine.run, call.options.approvals)
+            if body is None:
+                break
+            yield from self._send_outputs(body)
+        if machine.run is None:
+            raise errors.from_failure(
+                call.context, *service.error_parts(machine.error), what="The run's event stream"
+            )
+        run = machine.run
+        status = run.get("status")
+        model = run.get("model")
+        if status == "requires_action":
+            machine.finish_calls(run)
+            # The run's own usage comes with its end; counting nothing now keeps sums true.
+            self.answer.fields(usage_pending=True)
+            self.answer.finish("tool_calls", usage=Usage(0, 0, 0), model=model)
+        elif status in ("completed", "incomplete"):
+            yield from self._clean_up()
+            self._announce()
+            self.answer.finish(finish_reason(run), usage=map_usage(run.get("usage")), model=model)
+        else:
+            raise service.failed_run(call.context, run)
+        yield Emit(self.answer.take())
+
+    def _announce(self) -> None:
+        if not self.machine.started:
+            self.machine.started = True
+            self.answer.announce()
+
+    def _clean_up(self) -> Steps:
+        if self.call.options.ephemeral_thread:
+            yield from self.service.delete_thread(self.answer.ids["thread_id"])
+
+    def abandon(self) -> Steps:
+        """The call ends early: its run is cancelled, so that it doesn't hold its thread."""
+        run = self.machine.run
+        if not self._opened or (run is not None and run.get("status") in TERMINAL):
+            return
+        if self.machine.run_id is None:
+            batch = yield Salvage()
+            for event in batch if isinstance(batch, list) else ():
+                self.machine.receive(event)
+        if self.machine.run_id is None:
+            found = yield from self._find_run()
+            if found is None:
+                return
+            self._adopt(found)
+        yield from self.service.cancel_run(self.answer.ids["thread_id"], self.answer.ids["run_id"])
