@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import routes_agents, routes_runs, routes_threads
+from . import routes_agents, routes_files, routes_runs, routes_threads, routes_vectors
 from .errors import ApiError
 from .faults import FaultMiddleware
 from .project import Project
@@ -31,6 +31,8 @@ GROUPS: list[RouteGroup] = [
     routes_agents.routes,
     routes_runs.routes,  # before threads: /threads/runs is not the thread "runs"
     routes_threads.routes,
+    routes_files.routes,
+    routes_vectors.routes,
 ]
 
 

@@ -13,6 +13,7 @@ from .seeds import seed_agents
 from .settings import Settings
 from .store import Store
 from .toolbox import Interpreter, Toolbox
+from .vectors import VectorStores
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Project:
     store: Store
     index: Index
     toolbox: Toolbox
+    vectors: VectorStores
     brain: Brain
     runs: Runs
     faults: Faults
@@ -31,6 +33,7 @@ class Project:
     async def reset(self) -> None:
         """As if just started on an empty store."""
         await self.runs.shutdown()
+        await self.vectors.shutdown()
         self.runs.active.clear()
         self.runs.recent.clear()
         self.store.clear()
@@ -41,6 +44,7 @@ class Project:
     async def close(self) -> None:
         """Stop runs and streams and close the store."""
         await self.runs.shutdown()
+        await self.vectors.shutdown()
         self.store.close()
 
 
@@ -50,8 +54,10 @@ def open_project(
     """Open the store, fail what a crash interrupted, put in the agents that are always there."""
     store = Store(settings.data)
     index = Index(store)
+    vectors = VectorStores(store, index, settings.indexing_delay)
     toolbox = Toolbox(store, index, interpreter)
-    runs = Runs(store, brain, toolbox, settings)
+    runs = Runs(store, brain, toolbox, vectors, settings)
     runs.recover()
+    vectors.resume()
     seed_agents(store)
-    return Project(settings, store, index, toolbox, brain, runs, Faults(), RequestLog())
+    return Project(settings, store, index, toolbox, vectors, brain, runs, Faults(), RequestLog())

@@ -23,7 +23,7 @@ from .http import (
 )
 from .objects import without_search_content
 from .routes_threads import add_messages, check_thread, make_thread
-from .runs import LiveRun
+from .live import LiveRun
 from .schemas import MetadataUpdate, RunCreate, SubmitToolOutputs, ThreadAndRunCreate
 from .store import Doc
 

@@ -12,77 +12,40 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from . import tokens
-from .brain import (
-    Brain,
-    CallFunction,
-    CallItem,
-    CallMcp,
-    Fail,
-    Image,
-    Incomplete,
-    Item,
-    MessageItem,
-    NewMessage,
-    NewPart,
-    RunCode,
-    SearchFiles,
-    Text,
-    Usage,
-    UseTool,
-    Wait,
-)
+from .brain import Brain, CallItem
 from .errors import bad_request, not_found
 from .events import EventLog
 from .ids import now
+from .live import LiveRun, Stop
 from .objects import TERMINAL, run_object
+from .rounds import Rounds
 from .settings import KEPT_FINISHED_RUNS, Settings
 from .store import Doc, Store
-from .submissions import needs_approval, pair_answers
+from .submissions import pair_answers
 from .toolbox import Toolbox
-from .transcript import build_turn, fit, history
-from .vectors import searchable_stores
+from .transcript import history
+from .vectors import VectorStores
 from .writer import RunWriter
 
 logger = logging.getLogger(__name__)
 
 
-class _Stop(Exception):
-    """The run ends now, by the brain's will."""
-
-    def __init__(self, status: str, message_reason: str, **fields: Any) -> None:
-        super().__init__(status)
-        self.status, self.message_reason, self.fields = status, message_reason, fields
-
-
-@dataclass
-class LiveRun:
-    """A run as long as its task lives, and its events for a while after."""
-
-    run: Doc
-    agent: Doc
-    log: EventLog
-    writer: RunWriter
-    items: list[Item]
-    deadline: asyncio.TimerHandle | None = None
-    task: asyncio.Task[None] | None = None
-    pending: list[Doc] = field(default_factory=list)
-    """Calls the client must answer while the run is in requires_action."""
-    submission: asyncio.Future[dict[str, Any]] | None = None
-    end: str = "cancelled"
-    """What a cancellation of the task means: cancelled, expired, or shutdown."""
-
-
 class Runs:
     """All runs of a project."""
 
-    def __init__(self, store: Store, brain: Brain, toolbox: Toolbox, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        brain: Brain,
+        toolbox: Toolbox,
+        vectors: VectorStores,
+        settings: Settings,
+    ) -> None:
         self.store = store
-        self.brain = brain
         self.toolbox = toolbox
+        self.rounds = Rounds(store, brain, toolbox, vectors, self._require)
         self.settings = settings
         self.active: dict[str, LiveRun] = {}
         """By thread id."""
@@ -225,11 +188,11 @@ class Runs:
         try:
             await asyncio.sleep(0)  # a cancellation before the first step finds us awaiting
             writer.status("in_progress")
-            while await self._round(live):
+            while await self.rounds.play(live):
                 pass
             writer.close_message()
             writer.status("completed")
-        except _Stop as stop:
+        except Stop as stop:
             error = stop.fields.get("last_error")
             writer.stop(stop.status, stop.message_reason, error)
             writer.status(stop.status, **stop.fields)
@@ -249,207 +212,6 @@ class Runs:
             if self.active.get(live.run["thread_id"]) is live:
                 del self.active[live.run["thread_id"]]
             writer.done()
-
-    async def _round(self, live: LiveRun) -> bool:
-        """One round of the brain and the calls it makes; whether another is needed."""
-        writer, run = live.writer, live.run
-        turn = build_turn(run, live.agent["metadata"], live.items)
-        prompt, limit = tokens.of_prompt(turn), run["max_prompt_tokens"]
-        if limit is not None and prompt > limit:
-            spare = limit - (prompt - sum(map(tokens.of_item, live.items)))
-            turn = build_turn(run, live.agent["metadata"], fit(live.items, spare))
-            prompt = tokens.of_prompt(turn)
-            if prompt > limit:
-                raise _Stop(
-                    "incomplete", "max_tokens", incomplete_details={"reason": "max_prompt_tokens"}
-                )
-        before = dict(writer.usage)
-        writer.spend(prompt, 0)
-        said: list[str] = []
-        functions: list[CallFunction] = []
-        mcp: list[CallMcp] = []
-        hosted = False
-        async for action in self.brain.respond(turn):
-            await asyncio.sleep(0)  # fairness: other runs and readers get their turn
-            if isinstance(action, Text):
-                said.append(self._say(live, action))
-            elif isinstance(action, NewPart):
-                writer.new_part()
-                said.append("\n")
-            elif isinstance(action, NewMessage):
-                writer.close_message()
-                said.append("\n")
-            elif isinstance(action, Image):
-                file = action.file
-                writer.image(self.toolbox.save_file(file) if file else action.file_id)
-            elif isinstance(action, Wait):
-                await asyncio.sleep(action.seconds)
-            elif isinstance(action, Fail):
-                error = {"code": action.code, "message": action.message}
-                raise _Stop("failed", "run_failed", last_error=error)
-            elif isinstance(action, Incomplete):
-                reason = action.reason
-                shown = "content_filter" if reason == "content_filter" else "max_tokens"
-                raise _Stop("incomplete", shown, incomplete_details={"reason": reason})
-            elif isinstance(action, CallFunction):
-                functions.append(action)
-            elif isinstance(action, CallMcp):
-                mcp.append(action)
-            elif isinstance(action, Usage):
-                self._correct_usage(live, before, action)
-            else:
-                hosted = True
-                writer.close_message()
-                self._remember_text(live, said)
-                await self._use_hosted(live, action)
-        writer.close_message()
-        self._remember_text(live, said)
-        if mcp:
-            await self._call_mcp(live, mcp)
-        if functions:
-            for call in functions:
-                self._spend_output(live, call.name + call.arguments)
-            calls = writer.function_calls([(c.name, c.arguments) for c in functions])
-            required = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [
-                {**c, "function": {k: c["function"][k] for k in ("name", "arguments")}}
-                for c in calls
-            ]}}  # fmt: skip
-            await self._require(live, calls, required)
-        return bool(functions or mcp or hosted)
-
-    def _say(self, live: LiveRun, action: Text) -> str:
-        """Write text as far as max_completion_tokens allows; what was written."""
-        limit = live.run["max_completion_tokens"]
-        text, cost = action.text, tokens.count(action.text)
-        left = None if limit is None else limit - live.writer.usage["completion_tokens"]
-        if left is not None and cost > left:
-            text = tokens.cut(text, max(0, left))
-            if text:
-                live.writer.text(text)
-            live.writer.spend(0, tokens.count(text))
-            raise _Stop(
-                "incomplete",
-                "max_tokens",
-                incomplete_details={"reason": "max_completion_tokens"},
-            )
-        live.writer.spend(0, cost)
-        if text:
-            live.writer.text(text, action.annotations)
-        return text
-
-    def _spend_output(self, live: LiveRun, text: str) -> None:
-        """Count output that can't be cut; over the limit the run stops before it is shown."""
-        live.writer.spend(0, tokens.count(text))
-        limit = live.run["max_completion_tokens"]
-        if limit is not None and live.writer.usage["completion_tokens"] > limit:
-            raise _Stop(
-                "incomplete",
-                "max_tokens",
-                incomplete_details={"reason": "max_completion_tokens"},
-            )
-
-    def _correct_usage(self, live: LiveRun, before: dict[str, int], true: Usage) -> None:
-        """Replace this round's counted tokens by those a real model reported."""
-        usage = live.writer.usage
-        live.writer.spend(
-            true.prompt_tokens - (usage["prompt_tokens"] - before["prompt_tokens"]),
-            true.completion_tokens - (usage["completion_tokens"] - before["completion_tokens"]),
-        )
-
-    def _remember_text(self, live: LiveRun, said: list[str]) -> None:
-        if text := "".join(said).strip("\n"):
-            live.items.append(MessageItem("assistant", text))
-        said.clear()
-
-    # ---- calls
-
-    async def _use_hosted(self, live: LiveRun, action: SearchFiles | RunCode | UseTool) -> None:
-        """Run a tool that needs nobody, write its step, remember its result."""
-        writer = live.writer
-        if isinstance(action, SearchFiles):
-            self._spend_output(live, action.query)
-            tool: Doc = next((t for t in live.run["tools"] if t["type"] == "file_search"), {})
-            options = tool.get("file_search") or {}
-            stores = searchable_stores(self.store, live.run)
-            hits = self.toolbox.search(action.query, stores, options)
-            ranking = options.get("ranking_options") or {
-                "ranker": "default_2024_08_21",
-                "score_threshold": 0.0,
-            }
-            id = writer.file_search(hits, ranking)
-            live.items.append(
-                CallItem("file_search", id, "file_search", action.query, hits=tuple(hits))
-            )
-        elif isinstance(action, RunCode):
-            self._spend_output(live, action.code)
-            outputs = action.outputs
-            if outputs is None:
-                outputs = tuple(await self.toolbox.interpret(action.code, self._code_files(live)))
-            id, shown = writer.code(action.code, outputs)
-            logs = "".join(o["logs"] for o in shown if o["type"] == "logs")
-            images = tuple(o["image"]["file_id"] for o in shown if o["type"] == "image")
-            live.items.append(
-                CallItem(
-                    "code_interpreter", id, "code_interpreter", action.code, logs, file_ids=images
-                )
-            )
-        else:
-            id = writer.hosted_tool(action.type, action.fields)
-            output = action.fields.get("output", "")
-            live.items.append(CallItem(action.type, id, action.name, str(action.fields), output))
-
-    def _code_files(self, live: LiveRun) -> dict[str, bytes]:
-        resources = live.run["tool_resources"].get("code_interpreter") or {}
-        ids = list(resources.get("file_ids") or [])
-        for item in live.items:
-            if isinstance(item, MessageItem):
-                ids += item.file_ids
-        files = {}
-        for id in ids:
-            doc, data = self.store.get("file", id), self.store.blob(id)
-            if doc is not None and data is not None:
-                files[doc["filename"]] = data
-        return files
-
-    async def _call_mcp(self, live: LiveRun, calls: Sequence[CallMcp]) -> None:
-        """MCP calls: those that need no approval first, then all others in one request for it."""
-        resources = live.run["tool_resources"].get("mcp") or []
-        asked = [c for c in calls if needs_approval(resources, c.server_label, c.name)]
-        free = [c for c in calls if c not in asked]
-        for group, ask in ((free, False), (asked, True)):
-            if not group:
-                continue
-            for call in group:
-                self._spend_output(live, call.name + call.arguments)
-            entries = live.writer.mcp_calls(group)
-            for entry, call in zip(entries, group, strict=True):
-                entry["output"] = None if ask else call.output
-            answers: dict[str, Any] = {}
-            if ask:
-                shown = [{k: v for k, v in e.items() if k != "output"} for e in entries]
-                action = {
-                    "type": "submit_tool_approval",
-                    "submit_tool_approval": {"tool_calls": shown},
-                }
-                live.writer.mcp_outputs = {
-                    e["id"]: c.output for e, c in zip(entries, group, strict=True)
-                }
-                answers = await self._require(live, entries, action)
-            else:
-                live.writer.close_step()
-            for entry, call in zip(entries, group, strict=True):
-                approved = answers[entry["id"]]["approve"] if ask else None
-                live.items.append(
-                    CallItem(
-                        "mcp",
-                        entry["id"],
-                        call.name,
-                        call.arguments,
-                        "" if approved is False else call.output,
-                        call.server_label,
-                        approved,
-                    )
-                )
 
     async def _require(
         self, live: LiveRun, calls: list[Doc], action: Mapping[str, Any]

@@ -97,6 +97,8 @@ def _play(entry: dict[str, Any], turn: Turn) -> Iterator[Action]:
             yield from words(_fill(entry["say"], turn))
     elif "chunks" in entry:
         yield from (Text(_fill(chunk, turn)) for chunk in entry["chunks"])
+    elif "fail" in entry:
+        yield Fail(entry["fail"], _fill(entry.get("message", "The script says so."), turn))
     elif "part" in entry:
         yield NewPart()
     elif "message" in entry:
@@ -124,8 +126,6 @@ def _play(entry: dict[str, Any], turn: Turn) -> Iterator[Action]:
         yield Image(OutputFile(bar_chart(numbers(turn.user_text)), f"{entry['image']}.png"))
     elif "wait" in entry:
         yield Wait(float(entry["wait"]))
-    elif "fail" in entry:
-        yield Fail(entry["fail"], _fill(entry.get("message", "The script says so."), turn))
     elif "incomplete" in entry:
         yield Incomplete(entry["incomplete"])
     else:

@@ -41,6 +41,8 @@ class Settings:
     data: str | None = None
     """Path of the SQLite file; None keeps everything in memory."""
     run_lifetime: float = RUN_LIFETIME_SECONDS
+    indexing_delay: float = 0.02
+    """Seconds that files of a vector store stay in progress."""
     max_body_bytes: int = MAX_BODY_BYTES
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     strictness: Strictness = field(default_factory=Strictness)

@@ -1,0 +1,254 @@
+"""One round of a classic run: what the brain says is written, what it calls is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from . import tokens
+from .brain import (
+    Brain,
+    CallFunction,
+    CallItem,
+    CallMcp,
+    Fail,
+    Image,
+    Incomplete,
+    MessageItem,
+    NewMessage,
+    NewPart,
+    RunCode,
+    SearchFiles,
+    Text,
+    Usage,
+    UseTool,
+    Wait,
+)
+from .live import LiveRun, Stop
+from .store import Doc, Store
+from .submissions import needs_approval
+from .toolbox import Toolbox
+from .transcript import build_turn, fit
+from .vectors import VectorStores
+
+Require = Callable[[LiveRun, list[Doc], Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Rounds:
+    """Plays rounds. `require` waits until the client has answered calls (see `runs`)."""
+
+    def __init__(
+        self,
+        store: Store,
+        brain: Brain,
+        toolbox: Toolbox,
+        vectors: VectorStores,
+        require: Require,
+    ) -> None:
+        self.store = store
+        self.brain = brain
+        self.toolbox = toolbox
+        self.vectors = vectors
+        self._require = require
+
+    async def play(self, live: LiveRun) -> bool:
+        """One round of the brain and the calls it makes; whether another is needed."""
+        writer, run = live.writer, live.run
+        turn = build_turn(run, live.agent["metadata"], live.items)
+        prompt, limit = tokens.of_prompt(turn), run["max_prompt_tokens"]
+        if limit is not None and prompt > limit:
+            spare = limit - (prompt - sum(map(tokens.of_item, live.items)))
+            turn = build_turn(run, live.agent["metadata"], fit(live.items, spare))
+            prompt = tokens.of_prompt(turn)
+            if prompt > limit:
+                raise Stop(
+                    "incomplete", "max_tokens", incomplete_details={"reason": "max_prompt_tokens"}
+                )
+        before = dict(writer.usage)
+        writer.spend(prompt, 0)
+        said: list[str] = []
+        functions: list[CallFunction] = []
+        mcp: list[CallMcp] = []
+        hosted = False
+        async for action in self.brain.respond(turn):
+            await asyncio.sleep(0)  # fairness: other runs and readers get their turn
+            if isinstance(action, Text):
+                said.append(self._say(live, action))
+            elif isinstance(action, NewPart):
+                writer.new_part()
+                said.append("\n")
+            elif isinstance(action, NewMessage):
+                writer.close_message()
+                said.append("\n")
+            elif isinstance(action, Image):
+                file = action.file
+                writer.image(self.toolbox.save_file(file) if file else action.file_id)
+            elif isinstance(action, Wait):
+                await asyncio.sleep(action.seconds)
+            elif isinstance(action, Fail):
+                error = {"code": action.code, "message": action.message}
+                raise Stop("failed", "run_failed", last_error=error)
+            elif isinstance(action, Incomplete):
+                reason = action.reason
+                shown = "content_filter" if reason == "content_filter" else "max_tokens"
+                raise Stop("incomplete", shown, incomplete_details={"reason": reason})
+            elif isinstance(action, CallFunction):
+                functions.append(action)
+            elif isinstance(action, CallMcp):
+                mcp.append(action)
+            elif isinstance(action, Usage):
+                self._correct_usage(live, before, action)
+            else:
+                hosted = True
+                writer.close_message()
+                self._remember_text(live, said)
+                await self._use_hosted(live, action)
+        writer.close_message()
+        self._remember_text(live, said)
+        if mcp:
+            await self._call_mcp(live, mcp)
+        if functions:
+            for call in functions:
+                self._spend_output(live, call.name + call.arguments)
+            calls = writer.function_calls([(c.name, c.arguments) for c in functions])
+            required = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [
+                {**c, "function": {k: c["function"][k] for k in ("name", "arguments")}}
+                for c in calls
+            ]}}  # fmt: skip
+            await self._require(live, calls, required)
+        return bool(functions or mcp or hosted)
+
+    def _say(self, live: LiveRun, action: Text) -> str:
+        """Write text as far as max_completion_tokens allows; what was written."""
+        limit = live.run["max_completion_tokens"]
+        text, cost = action.text, tokens.count(action.text)
+        left = None if limit is None else limit - live.writer.usage["completion_tokens"]
+        if left is not None and cost > left:
+            text = tokens.cut(text, max(0, left))
+            if text:
+                live.writer.text(text)
+            live.writer.spend(0, tokens.count(text))
+            raise Stop(
+                "incomplete",
+                "max_tokens",
+                incomplete_details={"reason": "max_completion_tokens"},
+            )
+        live.writer.spend(0, cost)
+        if text:
+            live.writer.text(text, action.annotations)
+        return text
+
+    def _spend_output(self, live: LiveRun, text: str) -> None:
+        """Count output that can't be cut; over the limit the run stops before it is shown."""
+        live.writer.spend(0, tokens.count(text))
+        limit = live.run["max_completion_tokens"]
+        if limit is not None and live.writer.usage["completion_tokens"] > limit:
+            raise Stop(
+                "incomplete",
+                "max_tokens",
+                incomplete_details={"reason": "max_completion_tokens"},
+            )
+
+    def _correct_usage(self, live: LiveRun, before: dict[str, int], true: Usage) -> None:
+        """Replace this round's counted tokens by those a real model reported."""
+        usage = live.writer.usage
+        live.writer.spend(
+            true.prompt_tokens - (usage["prompt_tokens"] - before["prompt_tokens"]),
+            true.completion_tokens - (usage["completion_tokens"] - before["completion_tokens"]),
+        )
+
+    def _remember_text(self, live: LiveRun, said: list[str]) -> None:
+        if text := "".join(said).strip("\n"):
+            live.items.append(MessageItem("assistant", text))
+        said.clear()
+
+    # ---- calls
+
+    async def _use_hosted(self, live: LiveRun, action: SearchFiles | RunCode | UseTool) -> None:
+        """Run a tool that needs nobody, write its step, remember its result."""
+        writer = live.writer
+        if isinstance(action, SearchFiles):
+            self._spend_output(live, action.query)
+            tool: Doc = next((t for t in live.run["tools"] if t["type"] == "file_search"), {})
+            options = tool.get("file_search") or {}
+            stores = self.vectors.searchable(live.run)
+            hits = self.toolbox.search(action.query, stores, options)
+            ranking = options.get("ranking_options") or {
+                "ranker": "default_2024_08_21",
+                "score_threshold": 0.0,
+            }
+            id = writer.file_search(hits, ranking)
+            live.items.append(
+                CallItem("file_search", id, "file_search", action.query, hits=tuple(hits))
+            )
+        elif isinstance(action, RunCode):
+            self._spend_output(live, action.code)
+            outputs = action.outputs
+            if outputs is None:
+                outputs = tuple(await self.toolbox.interpret(action.code, self._code_files(live)))
+            id, shown = writer.code(action.code, outputs)
+            logs = "".join(o["logs"] for o in shown if o["type"] == "logs")
+            images = tuple(o["image"]["file_id"] for o in shown if o["type"] == "image")
+            live.items.append(
+                CallItem(
+                    "code_interpreter", id, "code_interpreter", action.code, logs, file_ids=images
+                )
+            )
+        else:
+            id = writer.hosted_tool(action.type, action.fields)
+            output = action.fields.get("output", "")
+            live.items.append(CallItem(action.type, id, action.name, str(action.fields), output))
+
+    def _code_files(self, live: LiveRun) -> dict[str, bytes]:
+        resources = live.run["tool_resources"].get("code_interpreter") or {}
+        ids = list(resources.get("file_ids") or [])
+        for item in live.items:
+            if isinstance(item, MessageItem):
+                ids += item.file_ids
+        files = {}
+        for id in ids:
+            doc, data = self.store.get("file", id), self.store.blob(id)
+            if doc is not None and data is not None:
+                files[doc["filename"]] = data
+        return files
+
+    async def _call_mcp(self, live: LiveRun, calls: Sequence[CallMcp]) -> None:
+        """MCP calls: those that need no approval first, then all others in one request for it."""
+        resources = live.run["tool_resources"].get("mcp") or []
+        asked = [c for c in calls if needs_approval(resources, c.server_label, c.name)]
+        free = [c for c in calls if c not in asked]
+        for group, ask in ((free, False), (asked, True)):
+            if not group:
+                continue
+            for call in group:
+                self._spend_output(live, call.name + call.arguments)
+            entries = live.writer.mcp_calls(group)
+            for entry, call in zip(entries, group, strict=True):
+                entry["output"] = None if ask else call.output
+            answers: dict[str, Any] = {}
+            if ask:
+                shown = [{k: v for k, v in e.items() if k != "output"} for e in entries]
+                action = {
+                    "type": "submit_tool_approval",
+                    "submit_tool_approval": {"tool_calls": shown},
+                }
+                live.writer.mcp_outputs = {
+                    e["id"]: c.output for e, c in zip(entries, group, strict=True)
+                }
+                answers = await self._require(live, entries, action)
+            else:
+                live.writer.close_step()
+            for entry, call in zip(entries, group, strict=True):
+                approved = answers[entry["id"]]["approve"] if ask else None
+                live.items.append(
+                    CallItem(
+                        "mcp",
+                        entry["id"],
+                        call.name,
+                        call.arguments,
+                        "" if approved is False else call.output,
+                        call.server_label,
+                        approved,
+                    )
+                )
