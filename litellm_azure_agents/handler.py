@@ -8,6 +8,7 @@ Both understand a call in the same way, in `prepare`.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -117,7 +118,8 @@ def _token(
     given: dict[str, Any] = {name: params.get(name) for name in names}
     try:
         return resolve_token_source(
-            api_key=api_key,
+            # LiteLLM fills it from the environment on one of the two routes; so the other does.
+            api_key=api_key or os.environ.get("AZURE_AI_API_KEY"),
             credential=options.credential,
             scope=options.azure_scope,
             **given,

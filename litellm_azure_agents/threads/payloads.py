@@ -130,7 +130,7 @@ def merge_tools(agents: Sequence[JsonObject], callers: Sequence[JsonObject]) -> 
     merged = [tool for tool in agents if _tool_key(tool) not in callers_keys] + list(callers)
     if len(merged) > MAX_TOOLS:
         raise ValueError(
-            f"{len(merged)} tools in one run, the agent's own included; the service takes {MAX_TOOLS}"
+            f"{len(merged)} tools in a run, the agent's own included; the service takes {MAX_TOOLS}"
         )
     return merged
 
@@ -142,7 +142,7 @@ def _tool_key(tool: Mapping[str, Any]) -> str:
 
 
 def build_instructions(call: Call, system: str | None) -> tuple[str | None, str | None]:
-    """(what replaces the agent's instructions, what is added to them), each None if there is none."""
+    """What replaces the agent's instructions, and what is added to them; None if nothing."""
     options = call.options
     replaces, adds = [options.instructions], [options.additional_instructions]
     if options.system_messages == "replace":
