@@ -21,9 +21,9 @@ from .http import (
     read_body,
     require,
 )
+from .live import LiveRun
 from .objects import without_search_content
 from .routes_threads import add_messages, check_thread, make_thread
-from .live import LiveRun
 from .schemas import MetadataUpdate, RunCreate, SubmitToolOutputs, ThreadAndRunCreate
 from .store import Doc
 

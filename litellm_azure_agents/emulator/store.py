@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Doc = dict[str, Any]
+LOCK_TIMEOUT = 0.5  # a file is held for as long as its emulator lives: waiting is of no use
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS docs (
@@ -41,6 +42,10 @@ class Page:
     has_more: bool
 
 
+class StoreInUse(OSError):
+    """The data file belongs to another emulator that is running."""
+
+
 class UnknownCursor(LookupError):
     """`after` or `before` names nothing in the listing."""
 
@@ -51,7 +56,18 @@ class Store:
     def __init__(self, path: str | None = None) -> None:
         self._lock = threading.RLock()
         self._depth = 0
-        self.db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self.db = sqlite3.connect(
+            path or ":memory:", timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare(path)
+        except sqlite3.OperationalError as error:
+            self.db.close()
+            if "locked" in str(error):
+                raise StoreInUse(f"{path} is in use by another emulator") from error
+            raise
+
+    def _prepare(self, path: str | None) -> None:
         if path:
             # EXCLUSIVE: a second emulator on the same file is refused instead of breaking runs.
             self.db.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -150,9 +150,10 @@ def test_text_before_a_call_is_a_message_of_its_own(wire: Wire) -> None:
 
 
 def test_tool_choice_and_run_tools(wire: Wire) -> None:
-    assert last_run(wire.ask("asst_weather", "weather in Rome", tool_choice="none"))[
-        "status"
-    ] == "completed"
+    assert (
+        last_run(wire.ask("asst_weather", "weather in Rome", tool_choice="none"))["status"]
+        == "completed"
+    )
     named = {"type": "function", "function": {"name": "get_time"}}
     run = last_run(wire.ask("asst_weather", "weather in Rome", tool_choice=named))
     (call,) = run["required_action"]["submit_tool_outputs"]["tool_calls"]
@@ -218,7 +219,9 @@ def test_failures_keep_their_code_and_the_text_so_far(wire: Wire) -> None:
     assert names(plain)[-2:] == ["thread.run.failed", "done"]
     assert "thread.message.created" not in names(plain)
     assert last_run(plain)["last_error"]["code"] == "server_error"
-    late = wire.ask("asst_fail", "fail with rate_limit_exceeded: Try again in 7 seconds. after text")
+    late = wire.ask(
+        "asst_fail", "fail with rate_limit_exceeded: Try again in 7 seconds. after text"
+    )
     error = {"code": "rate_limit_exceeded", "message": "Try again in 7 seconds."}
     assert last_run(late)["last_error"] == error
     assert said(late)
@@ -376,9 +379,12 @@ def test_unconfirmed_rules_are_switches() -> None:
         wire = Wire(emulator)
         run = last_run(wire.ask("asst_weather", "hello", tool_choice="required"))
         assert run["status"] == "requires_action"
-        assert last_run(wire.ask("asst_long", "x", max_completion_tokens=3))["usage"][
-            "completion_tokens"
-        ] == 3
+        assert (
+            last_run(wire.ask("asst_long", "x", max_completion_tokens=3))["usage"][
+                "completion_tokens"
+            ]
+            == 3
+        )
         tool = {"type": "mcp", "server_label": "a", "server_url": "https://example.com"}
         assert wire.refused("/assistants", {"model": "m", "tools": [tool]})["param"] == (
             "tools[0].type"

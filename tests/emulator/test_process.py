@@ -1,0 +1,201 @@
+"""The emulator as a process: command line, data file, kill -9, many streams at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import events_of, said
+
+from litellm_azure_agents.emulator import Emulator
+from litellm_azure_agents.emulator.store import StoreInUse
+
+COMMAND = [sys.executable, "-m", "litellm_azure_agents.emulator", "--port", "0"]
+
+
+@contextmanager
+def process(*options: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A running emulator and a client of it; killed hard at the end."""
+    running = subprocess.Popen(
+        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    try:
+        line = running.stdout.readline()
+        assert line.startswith("READY http://127.0.0.1:"), line
+        with httpx.Client(
+            base_url=line.split()[1],
+            params={"api-version": "v1"},
+            headers={"Authorization": "Bearer secret"},
+        ) as client:
+            yield running, client
+    finally:
+        running.kill()
+        running.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_command_line(number: int) -> None:
+    with process("--token", "secret") as (running, client):
+        assert client.get("/assistants/asst_echo").status_code == 200
+        wrong = {"Authorization": "Bearer other"}
+        assert client.get("/assistants/asst_echo", headers=wrong).status_code == 401
+        running.send_signal(number)
+        assert running.wait(timeout=5) == 0
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert "asst_weather" in running.stdout.read()
+        assert running.stderr.read() == ""
+
+
+def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
+    data = str(tmp_path / "project.sqlite")
+    acknowledged: list[tuple[str, str]] = []
+    with process("--data", data) as (running, client):
+        agent = client.post("/assistants", json={"model": "m", "name": "kept"}).json()
+        upload = {"file": ("zoo.txt", b"Feeding time for lions is noon.")}
+        file = client.post("/files", data={"purpose": "assistants"}, files=upload).json()["id"]
+        store = client.post("/vector_stores", json={"file_ids": [file]}).json()["id"]
+        slow = client.post(
+            "/threads/runs",
+            json={
+                "assistant_id": "asst_slow",
+                "thread": {"messages": [{"role": "user", "content": "x " * 500}]},
+            },
+        ).json()
+        waiting = client.post(
+            "/threads/runs",
+            json={
+                "assistant_id": "asst_weather",
+                "thread": {"messages": [{"role": "user", "content": "weather in Rome"}]},
+            },
+        ).json()
+        thread = client.post("/threads").json()["id"]
+        killer = threading.Timer(0.8, running.kill)
+        killer.start()
+        try:
+            while True:
+                text = f"message {len(acknowledged)}"
+                body = {"role": "user", "content": text}
+                message = client.post(f"/threads/{thread}/messages", json=body).json()
+                acknowledged.append((message["id"], text))
+        except httpx.TransportError:
+            pass
+        killer.join()
+    assert len(acknowledged) > 10
+    with process("--data", data) as (_, client):
+        assert client.get(f"/assistants/{agent['id']}").json() == agent
+        kept: dict[str, str] = {}
+        page: Any = {"has_more": True, "last_id": ""}
+        while page["has_more"]:
+            query = {"limit": 100, "order": "asc", "after": page["last_id"]}
+            page = client.get(f"/threads/{thread}/messages", params=query).json()
+            kept |= {m["id"]: m["content"][0]["text"]["value"] for m in page["data"]}
+        assert set(acknowledged) <= set(kept.items())
+        assert len(kept) <= len(acknowledged) + 1
+        for run in (slow, waiting):
+            path = f"/threads/{run['thread_id']}/runs/{run['id']}"
+            after = client.get(path).json()
+            assert after["status"] == "failed"
+            assert "restarted" in after["last_error"]["message"]
+            for step in client.get(f"{path}/steps").json()["data"]:
+                assert step["status"] == "failed"
+            for message in client.get(f"/threads/{run['thread_id']}/messages").json()["data"]:
+                assert message["status"] != "in_progress"
+            again = client.post(
+                f"/threads/{run['thread_id']}/messages", json={"role": "user", "content": "?"}
+            )
+            assert again.status_code == 200
+        answer = client.post(
+            "/threads/runs",
+            json={
+                "assistant_id": "asst_search",
+                "stream": True,
+                "thread": {"messages": [{"role": "user", "content": "lions?"}]},
+                "tool_resources": {"file_search": {"vector_store_ids": [store]}},
+            },
+        )
+        assert said(events_of(answer.text)).startswith("Feeding time for lions is noon.")
+
+
+def test_one_data_file_has_one_writer(tmp_path: Path) -> None:
+    data = str(tmp_path / "project.sqlite")
+    with Emulator(data=data), pytest.raises(StoreInUse, match="in use by another emulator"):
+        Emulator(data=data).start()
+    with Emulator(data=data) as emulator:  # the first one let go of it
+        assert emulator.endpoint
+
+
+def test_a_taken_port_is_said_plainly() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [*COMMAND[:-1], str(taken.getsockname()[1])]
+        failed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert failed.returncode == 1
+    assert "can't start" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_two_hundred_streams_at_once(emulator: Emulator) -> None:
+    async def all_of_them() -> list[str]:
+        async with httpx.AsyncClient(
+            base_url=emulator.endpoint,
+            params={"api-version": "v1"},
+            headers={"Authorization": "Bearer x"},
+            limits=httpx.Limits(max_connections=None),
+            timeout=30,
+        ) as client:
+
+            async def one(number: int) -> str:
+                thread = {"messages": [{"role": "user", "content": f"number {number}"}]}
+                body = {"assistant_id": "asst_echo", "thread": thread, "stream": True}
+                return said(events_of((await client.post("/threads/runs", json=body)).text))
+
+            return await asyncio.gather(*(one(number) for number in range(200)))
+
+    assert asyncio.run(all_of_them()) == [f"You said: number {n}" for n in range(200)]
+
+
+def test_stopping_ends_open_streams_at_once() -> None:
+    emulator = Emulator().start()
+    with httpx.Client(
+        base_url=emulator.endpoint,
+        params={"api-version": "v1"},
+        headers={"Authorization": "Bearer x"},
+    ) as client:
+        thread = {"messages": [{"role": "user", "content": "x " * 500}]}
+        body = {"assistant_id": "asst_slow", "thread": thread, "stream": True}
+        with client.stream("POST", "/threads/runs", json=body) as answer:
+            next(answer.iter_lines())
+            start = time.monotonic()
+            emulator.stop()
+            assert time.monotonic() - start < 3
+
+
+def test_importing_it_does_not_import_litellm_or_the_adapter() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter();"
+        "from litellm_azure_agents.emulator import Emulator;"
+        "ready = time.perf_counter();"
+        "Emulator().start().stop();"
+        "assert time.perf_counter() - ready < 1.5;"
+        "loaded = [m for m in sys.modules if m == 'litellm' or m.startswith('litellm.')"
+        " or m.startswith('litellm_azure_agents.') and 'emulator' not in m];"
+        "print(loaded)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.strip() == "[]"
