@@ -131,10 +131,11 @@ class ChunkFactory:
             ]
             or None,
             reasoning_content="".join(reasoning) or None,
-            annotations=annotations or None,
             images=images or None,
             provider_specific_fields={**ids, **fields},
         )
+        if annotations:  # not in the constructor: LiteLLM's type knows url_citation only
+            message.annotations = annotations
         if any(refusal):
             message.refusal = "".join(refusal)  # type: ignore[attr-defined]
         into.id = self.id

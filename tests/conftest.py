@@ -1,0 +1,35 @@
+"""What all tests share: LiteLLM without network, the emulator, and the ways of making a call."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else LiteLLM's import asks the network
+for name in list(os.environ):
+    if name.startswith(("AZURE_", "OPENAI_", "LITELLM_MASTER")):
+        del os.environ[name]
+
+from collections.abc import Iterator
+
+import litellm
+import pytest
+
+import litellm_azure_agents
+from litellm_azure_agents.emulator.testing import *  # noqa: F403
+from tests.ways import WAYS, Way
+
+litellm.suppress_debug_info = True
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """The plugin is registered for every test, and LiteLLM given back after it."""
+    litellm_azure_agents.register()
+    yield
+    litellm_azure_agents.unregister()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    """A way of making a call: sync or async, streamed or whole."""
+    return Way(request.param)
