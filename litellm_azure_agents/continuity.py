@@ -105,6 +105,9 @@ def _unescape(mark: str) -> str:
         raise ValueError("not one of our ids") from None
 
 
+_SAID_ASIDE = ("system", "developer")
+
+
 class HistoryError(ValueError):
     """The messages contradict themselves or the state they continue."""
 
@@ -138,15 +141,16 @@ def read_history(messages: Sequence[Mapping[str, Any]]) -> Continuation:
     last_assistant = max(
         (i for i, m in enumerate(messages) if m.get("role") == "assistant"), default=-1
     )
-    tail = [m for m in messages[last_assistant + 1 :] if m.get("role") in ("tool", "function")]
-    others = [m for m in messages[last_assistant + 1 :] if m.get("role") == "user"]
+    after = [m for m in messages[last_assistant + 1 :] if m.get("role") not in _SAID_ASIDE]
+    tail = [m for m in after if m.get("role") in ("tool", "function")]
+    ends_in_results = bool(tail) and after[-1] is tail[-1]
     asked = _call_ids(messages[last_assistant]) if last_assistant >= 0 else []
     _check_results(asked, tail)
     answered = [
         ToolResult(ref, m) for m in tail if (ref := decode(m.get("tool_call_id"))) is not None
     ]
     results: tuple[ToolResult, ...] = ()
-    if answered and not others:
+    if answered and ends_in_results:
         owners = {result.ref.owner for result in answered}
         if len(owners) > 1 or len(answered) != len(tail):
             raise HistoryError(
