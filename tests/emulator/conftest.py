@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from emulator_wire import Wire
 
 from litellm_azure_agents.emulator import Emulator, testing
+
+from .wire import Wire
 
 emulator_options = testing.emulator_options
 emulator_server = testing.emulator_server

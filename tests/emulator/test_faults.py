@@ -6,9 +6,10 @@ import time
 
 import httpx
 import pytest
-from conftest import Wire, events_of, last_run
 
 from litellm_azure_agents.emulator import Emulator
+
+from .wire import Wire, events_of, last_run
 
 BODY = {
     "assistant_id": "asst_echo",
@@ -93,17 +94,19 @@ def test_stall_and_delay(wire: Wire) -> None:
 
 
 def test_stall_for_good(wire: Wire) -> None:
-    seen = b""
-    with pytest.raises(httpx.ReadTimeout):  # noqa: PT012
-        with wire.http.stream(
-            "POST",
-            "/threads/runs",
-            json=BODY,
-            headers={"x-emulator-fault": "stall-after-events=3"},
-            timeout=0.3,
-        ) as answer:
-            for chunk in answer.iter_raw():
-                seen += chunk
+    with wire.http.stream(
+        "POST",
+        "/threads/runs",
+        json=BODY,
+        headers={"x-emulator-fault": "stall-after-events=3"},
+        timeout=0.3,
+    ) as answer:
+        chunks = answer.iter_raw()
+        seen = b""
+        while seen.count(b"\n\n") < 3:
+            seen += next(chunks)
+        with pytest.raises(httpx.ReadTimeout):
+            next(chunks)
     assert len(events_of(seen.decode())) == 3
 
 

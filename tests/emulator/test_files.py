@@ -10,9 +10,10 @@ import zlib
 from typing import Any
 
 import pytest
-from conftest import Wire, last_run, said
 
 from litellm_azure_agents.emulator import Emulator
+
+from .wire import Wire, last_run, said
 
 INCLUDE = "step_details.tool_calls[*].file_search.results[*].content"
 CAFE = "Opening hours.\nThe café opens at nine in the morning. It closes at six.\nNo dogs."
@@ -56,11 +57,8 @@ def annotations_of(events: list[Any]) -> tuple[list[Any], list[Any]]:
 def test_upload_and_content(wire: Wire) -> None:
     data = bytes(range(256)) * 300
     file = upload(wire, "ünï code.bin", data, "vision")
-    assert (file["bytes"], file["filename"], file["purpose"]) == (
-        len(data),
-        "ünï code.bin",
-        "vision",
-    )
+    assert (file["bytes"], file["purpose"]) == (len(data), "vision")
+    assert file["filename"] == "ünï code.bin"
     assert wire.http.get(f"/files/{file['id']}/content").content == data
     other = upload(wire, "b.txt", b"b")
     assert [f["id"] for f in wire.get("/files")["data"]] == [other["id"], file["id"]]

@@ -16,10 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import events_of, said
 
 from litellm_azure_agents.emulator import Emulator
 from litellm_azure_agents.emulator.store import StoreInUse
+
+from .wire import events_of, said
 
 COMMAND = [sys.executable, "-m", "litellm_azure_agents.emulator", "--port", "0"]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Wire, last_run
 
 from litellm_azure_agents.emulator import Emulator
+
+from .wire import Wire, last_run
 
 USER = {"role": "user", "content": "hi"}
 RUN = "/threads/runs"

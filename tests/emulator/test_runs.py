@@ -6,9 +6,10 @@ import json
 import time
 
 import pytest
-from conftest import Wire, last_run, names, said
 
 from litellm_azure_agents.emulator import Emulator, Strictness
+
+from .wire import Wire, last_run, names, said
 
 PLAIN = [
     "thread.created", "thread.run.created", "thread.run.queued", "thread.run.in_progress",
@@ -334,8 +335,8 @@ def test_scripts_in_metadata(wire: Wire) -> None:
         {"chunks": ["by", "e"]},
         {"fail": "tool_server_error", "message": "over"},
     ]
-    find = {"name": "find", "parameters": {"type": "object", "properties": {"q": {"type": "string"}},
-            "required": ["q"]}}  # fmt: skip
+    query = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
+    find = {"name": "find", "parameters": query}
     agent = wire.post(
         "/assistants",
         {
