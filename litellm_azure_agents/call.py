@@ -29,6 +29,7 @@ class Call:
     call_id: str | None = None
     user: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    drop_params: bool = False
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""

@@ -13,13 +13,13 @@ from typing import Any
 from ..actions import ServerEvent
 from ..answer import Answer, Usage
 from ..continuity import encode
+from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from .annotations import map_annotation
 
 Json = Mapping[str, Any]
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
 """States in which a run does nothing more and no longer holds its thread."""
-APPROVAL_FUNCTION = "mcp_approval_request"
 
 
 class RunMachine:
@@ -153,13 +153,7 @@ class RunMachine:
         for call in pending_calls(run):
             self._start()
             if call["type"] == "mcp":
-                arguments = json.dumps(
-                    {
-                        "server_label": call.get("server_label"),
-                        "name": call.get("name"),
-                        "arguments": call.get("arguments"),
-                    }
-                )
+                arguments = build_approval_arguments(call)
                 name, kind = APPROVAL_FUNCTION, "a"
             else:
                 function = call.get("function") or {}

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..content import text_of
-from ..continuity import HistoryError, ToolResult
+from ..continuity import ToolResult
+from ..tool_results import parse_approval, result_text
 from .machine import pending_calls
-
-_YES = frozenset({"true", "yes", "y", "approve", "approved", "allow", "ok", "1"})
-_NO = frozenset({"false", "no", "n", "deny", "denied", "reject", "rejected", "refuse", "0"})
 
 
 def build_outputs(results: Sequence[ToolResult]) -> dict[str, Any]:
@@ -36,41 +31,6 @@ def build_outputs(results: Sequence[ToolResult]) -> dict[str, Any]:
     if approvals:
         body["tool_approvals"] = approvals
     return body
-
-
-def result_text(content: Any) -> str:
-    """A tool message's content as the string that the service takes; JSON values are dumped."""
-    if isinstance(content, Mapping) or (
-        isinstance(content, list) and not all(_is_part(part) for part in content)
-    ):
-        return json.dumps(content, ensure_ascii=False)
-    if content is None or isinstance(content, (str, list)):
-        return text_of(content)
-    return json.dumps(content)
-
-
-def _is_part(part: Any) -> bool:
-    return isinstance(part, str) or (isinstance(part, Mapping) and part.get("type") is not None)
-
-
-def parse_approval(text: str, message: Mapping[str, Any]) -> bool:
-    """Yes or no from ``{"approve": true}``, ``true``, ``yes`` …; anything unclear is refused."""
-    value: Any = text.strip()
-    with contextlib.suppress(ValueError):
-        value = json.loads(value)
-    if isinstance(value, Mapping) and "approve" in value:
-        value = value["approve"]
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower().rstrip(".!")
-    if word in _YES:
-        return True
-    if word in _NO:
-        return False
-    raise HistoryError(
-        f"the answer to approval {message.get('tool_call_id')} is unclear: {text[:80]!r}. Answer "
-        'with {"approve": true} or {"approve": false}'
-    )
 
 
 def approval_answer(run: Mapping[str, Any], policy: str) -> dict[str, Any] | None:
