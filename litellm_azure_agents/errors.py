@@ -45,7 +45,7 @@ from .retry import retry_after_in_text
 __all__ = ["Context", "ServiceError", "Timeout"]
 
 _SECRET = re.compile(
-    r"(?i)\bbearer\s+\S+|\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]+)?"
+    r"(?i)\bbearer\s+\S+|\beyJ[\w-]{4,}(?:\.[\w-]*)*"
     r"|\b(?:api[-_]?key|client_secret|access_token|sig)[\"']?\s*[=:]\s*[\"']?[^\s\"'&,}]+"
 )
 _REQUEST_ID_HEADERS = (

@@ -171,11 +171,12 @@ RECORDINGS: dict[str, list[tuple[str, Any]]] = {
 
 def encode(events: list[tuple[str, Any]]) -> bytes:
     """The events as the service frames them."""
-    frames = (
-        f"event: {name}\ndata: {data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)}\n\n"
-        for name, data in events
-    )
+    frames = (f"event: {name}\ndata: {_text(data)}\n\n" for name, data in events)
     return "".join(frames).encode()
+
+
+def _text(data: Any) -> str:
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
 
 
 if __name__ == "__main__":

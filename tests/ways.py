@@ -74,7 +74,9 @@ def from_response(response: Any) -> Result:
         finish_reason=response.choices[0].finish_reason,
         usage=_counts(response.usage),
         ids={k: v for k, v in fields.items() if k in IDS},
-        tool_calls=[(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ()],
+        tool_calls=[
+            (c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ()
+        ],
         fields={k: v for k, v in fields.items() if k not in IDS},
         cost=response._hidden_params.get("response_cost"),
         annotations=list(getattr(message, "annotations", None) or ()),
