@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from .seeds import SEEDED
 from .server import Emulator
@@ -40,7 +42,28 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="accept what is unconfirmed: max tokens below 256, tool_choice required, ...",
     )
+    parser.add_argument(
+        "--agents",
+        metavar="FILE",
+        help="JSON list of agents: POST /assistants + id",
+    )
+    parser.add_argument(
+        "--faults",
+        metavar="FILE",
+        help="JSON list of fault rules: path_regex, method, times, and what goes wrong",
+    )
     return parser.parse_args(argv)
+
+
+def load(path: str | None) -> list[dict[str, Any]]:
+    """The objects of a JSON list in a file; none without a file."""
+    if path is None:
+        return []
+    with open(path, encoding="utf-8") as file:
+        entries = json.load(file)
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise ValueError(f"{path} must hold a JSON list of objects")
+    return entries
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,15 +87,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
+        agents, faults = load(args.agents), load(args.faults)
         emulator.start()
-    except (OSError, sqlite3.Error) as error:
+        emulator.seed(agents=agents)
+        for fault in faults:
+            emulator.faults.add(**fault)
+    except (OSError, ValueError, sqlite3.Error) as error:
+        emulator.stop()
         print(f"The emulator can't start: {error}", file=sys.stderr)
         return 1
     print(f"READY {emulator.endpoint}", flush=True)
-    agents = " ".join(agent["id"] for agent in SEEDED)
+    names = " ".join(str(agent["id"]) for agent in [*SEEDED, *agents])
     shown, example = (args.token, args.token) if args.token else ("any, but not empty", "local")
     print(
-        USAGE.format(endpoint=emulator.endpoint, token=shown, agents=agents, example=example),
+        USAGE.format(endpoint=emulator.endpoint, token=shown, agents=names, example=example),
         flush=True,
     )
     while not stop.wait(3600):

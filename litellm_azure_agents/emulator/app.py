@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from starlette.applications import Starlette
@@ -80,6 +81,7 @@ class GateMiddleware:
             await self.app(scope, receive, send)
             return
         try:
+            self._check_host(scope)
             self._check_token(scope)
             limit = self._body_limit(scope)
         except ApiError as error:
@@ -96,6 +98,13 @@ class GateMiddleware:
             return message
 
         await self.app(scope, bounded, send)
+
+    def _check_host(self, scope: Scope) -> None:
+        allowed = self.project.settings.allowed_hosts
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+        if allowed is not None and name.lower() not in allowed:
+            raise ApiError(403, f"This emulator is not {name!r}: it is on loopback only.")
 
     def _check_token(self, scope: Scope) -> None:
         header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")

@@ -56,11 +56,11 @@ MAX_DEPTH = 6
 
 def calls_for(schema: Mapping[str, Any], text: str) -> list[str]:
     """JSON arguments of the calls a text asks for: one, or one for each place it names."""
-    schema = resolve(schema, schema)
-    arguments = make_object(schema, schema, text)
+    root, schema = schema, resolve(schema, schema)
+    arguments = make_object(schema, root, text)
     named = list(places(text))
     for name, value in _properties(schema).items():
-        if len(named) > 1 and _is_place(name) and _kind(resolve(value, schema)) == "string":
+        if len(named) > 1 and _is_place(name) and _kind(resolve(value, root)) == "string":
             return [_dump({**arguments, name: place}) for place in named]
     return [_dump(arguments)]
 

@@ -34,5 +34,6 @@ class LiveRun:
     pending: list[Doc] = field(default_factory=list)
     """Calls the client must answer while the run is in requires_action."""
     submission: asyncio.Future[dict[str, Any]] | None = None
+    listed_servers: set[str] = field(default_factory=set)
     end: str = "cancelled"
     """What a cancellation of the task means: cancelled, expired, or shutdown."""

@@ -94,8 +94,10 @@ class Rounds:
                 shown = "content_filter" if reason == "content_filter" else "max_tokens"
                 raise Stop("incomplete", shown, incomplete_details={"reason": reason})
             elif isinstance(action, CallFunction):
+                self._spend_output(live, action.name + action.arguments)
                 functions.append(action)
             elif isinstance(action, CallMcp):
+                self._spend_output(live, action.name + action.arguments)
                 mcp.append(action)
             elif isinstance(action, Usage):
                 self._correct_usage(live, before, action)
@@ -109,8 +111,6 @@ class Rounds:
         if mcp:
             await self._call_mcp(live, mcp)
         if functions:
-            for call in functions:
-                self._spend_output(live, call.name + call.arguments)
             calls = writer.function_calls([(c.name, c.arguments) for c in functions])
             required = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [
                 {**c, "function": {k: c["function"][k] for k in ("name", "arguments")}}
@@ -213,16 +213,25 @@ class Rounds:
                 files[doc["filename"]] = data
         return files
 
+    def _list_tools(self, live: LiveRun, label: str) -> None:
+        """Before the first call to an MCP server of a run, its tools are listed."""
+        if label in live.listed_servers:
+            return
+        live.listed_servers.add(label)
+        for tool in live.run["tools"]:
+            if tool["type"] == "mcp" and tool["server_label"] == label:
+                live.writer.mcp_tools(label, tool.get("allowed_tools") or ["search"])
+
     async def _call_mcp(self, live: LiveRun, calls: Sequence[CallMcp]) -> None:
         """MCP calls: those that need no approval first, then all others in one request for it."""
+        for label in dict.fromkeys(call.server_label for call in calls):
+            self._list_tools(live, label)
         resources = live.run["tool_resources"].get("mcp") or []
         asked = [c for c in calls if needs_approval(resources, c.server_label, c.name)]
         free = [c for c in calls if c not in asked]
         for group, ask in ((free, False), (asked, True)):
             if not group:
                 continue
-            for call in group:
-                self._spend_output(live, call.name + call.arguments)
             entries = live.writer.mcp_calls(group)
             for entry, call in zip(entries, group, strict=True):
                 entry["output"] = None if ask else call.output

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from .arguments import calls_for, make_value, resolve
+from .arguments import calls_for, make_value, places, resolve
 from .behaviours import BEHAVIOURS
 from .brain import (
     Action,
@@ -81,6 +81,7 @@ _STOP = frozenset(
         "which",
     ]
 )
+_CLAUSE = re.compile(r"\s*(?:[,;]|\band\b|\bthen\b)\s*", re.I)
 _BEFORE = re.compile(
     r"\b(?:before you (?:call|look|check)|first say|say \w+ first|think aloud)", re.I
 )
@@ -160,7 +161,26 @@ def plan(turn: Turn) -> list[Action]:
     if not wanted and chosen.mode == "required":
         wanted = list(turn.tools[:1])
     wanted.sort(key=lambda tool: tool.type in ("function", "mcp"))
-    return [call for tool in wanted for call in calls_of(tool, text)]
+    return [call for tool in wanted for call in calls_of(tool, portion(text, tool, wanted))]
+
+
+def portion(text: str, tool: ToolSpec, wanted: Sequence[ToolSpec]) -> str:
+    """The clauses of a text that are about one of several function tools.
+
+    "the weather in Oslo and the time in Rome" asks each tool about its own place; a clause that
+    names no tool belongs to the one before it, and a tool whose clauses name nothing gets all.
+    """
+    functions = [t for t in wanted if t.type == "function"]
+    if tool.type != "function" or len(functions) < 2:
+        return text
+    owners: list[ToolSpec] = []
+    mine: list[str] = []
+    for clause in _CLAUSE.split(text):
+        named = [t for t in functions if _significant(t.name) & _stems(clause)]
+        owners = named or owners
+        if tool in owners:
+            mine.append(clause)
+    return " and ".join(mine) if places(" and ".join(mine)) else text
 
 
 def calls_of(tool: ToolSpec, text: str) -> list[Action]:
@@ -169,7 +189,7 @@ def calls_of(tool: ToolSpec, text: str) -> list[Action]:
         return [CallFunction(tool.name, args) for args in calls_for(tool.parameters, text)]
     if tool.type == "mcp":
         allowed = tool.config.get("allowed_tools") or ["search"]
-        name = next((n for n in allowed if _significant(n) & _stems(text)), allowed[0])
+        name = max(allowed, key=lambda n: len(_significant(n) & _stems(text)))
         arguments = json.dumps({"query": text}, ensure_ascii=False)
         output = f"{tool.name}.{name} found 1 result for: {text}"
         return [CallMcp(tool.name, name, arguments, output)]

@@ -211,7 +211,7 @@ class Runs:
                 live.deadline.cancel()
             if self.active.get(live.run["thread_id"]) is live:
                 del self.active[live.run["thread_id"]]
-            writer.done()
+        writer.done()
 
     async def _require(
         self, live: LiveRun, calls: list[Doc], action: Mapping[str, Any]

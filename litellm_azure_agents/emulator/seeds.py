@@ -75,8 +75,10 @@ def seed_agents(store: Store, agents: Iterable[Mapping[str, Any]] = SEEDED) -> N
     """Put agents in under the ids they carry, unless they are there already (a data file)."""
     with store.transaction():
         for agent in agents:
-            fields = {"name": str(agent["id"]), "model": MODEL, **agent}
-            id = str(fields.pop("id"))
+            if not isinstance(agent.get("id"), str):
+                raise ValueError("an agent to seed needs an id")
+            fields = {"name": agent["id"], "model": MODEL, **agent}
+            id = fields.pop("id")
             AgentCreate.model_validate(fields)
             if store.get("assistant", id) is None:
                 store.put("assistant", agent_object(fields, id))

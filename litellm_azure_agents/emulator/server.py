@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from .app import RouteGroup, create_app
 from .brain import Brain
@@ -28,6 +30,8 @@ T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
+KEEP_ALIVE = 75  # seconds; clients drop idle connections sooner, so none is closed under a request
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 class Emulator:
@@ -37,7 +41,8 @@ class Emulator:
         client = SomeClient(emulator.endpoint, token=emulator.token)
 
     `token` None accepts any non-empty bearer token (`.token` is then one that works). `data` is
-    the path of a SQLite file to keep everything in. `settings` keyword arguments are the other
+    the path of a SQLite file to keep everything in. `brain` answers instead of the rules; `groups`
+    and `extra_routes` serve more beside the classic protocol (see `app`). `settings` are the other
     fields of `Settings`; `strictness` switches what is unconfirmed about the real service.
     """
 
@@ -52,15 +57,21 @@ class Emulator:
         interpreter: Interpreter | None = None,
         strictness: Strictness | None = None,
         groups: Sequence[RouteGroup] = (),
+        extra_routes: Sequence[BaseRoute] = (),
         **settings: Any,
     ) -> None:
         self.settings = Settings(
-            token=token, data=data, strictness=strictness or Strictness(), **settings
+            token=token,
+            data=data,
+            strictness=strictness or Strictness(),
+            allowed_hosts=LOOPBACK if host in LOOPBACK else None,
+            **settings,
         )
         self.token = token or secrets.token_urlsafe(16)
         self._brain = brain or RuleBrain()
         self._interpreter = interpreter
         self._groups = groups
+        self._extra_routes = extra_routes
         self._address = (host, port)
         self._project: Project | None = None
         self._thread: threading.Thread | None = None
@@ -87,7 +98,10 @@ class Emulator:
         sock.listen(1024)
         self.port = sock.getsockname()[1]
         self._started.clear()
-        self._server = build_server(self._project, self._groups, on_started=self._started.set)
+        self._server = build_server(
+            create_app(self._project, groups=self._groups, extra_routes=self._extra_routes),
+            on_started=self._started.set,
+        )
         self._thread = threading.Thread(
             target=self._serve, args=(sock,), name=f"emulator-{self.port}", daemon=True
         )
@@ -196,18 +210,17 @@ class _Server(uvicorn.Server):
         self.on_started()
 
 
-def build_server(
-    project: Project, groups: Sequence[RouteGroup] = (), *, on_started: Callable[[], None]
-) -> uvicorn.Server:
+def build_server(app: Starlette, *, on_started: Callable[[], None]) -> uvicorn.Server:
     """uvicorn over the application, with connections that faults can cut."""
     config = uvicorn.Config(
-        create_app(project, groups=groups),
+        app,
         http=CuttableProtocol,
         ws="none",
         lifespan="on",
         log_level="critical",
         access_log=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
     )
     server = _Server(config)

@@ -40,6 +40,9 @@ class Settings:
     """The only bearer token accepted; None accepts any non-empty one."""
     data: str | None = None
     """Path of the SQLite file; None keeps everything in memory."""
+    allowed_hosts: tuple[str, ...] | None = None
+    """Host names that requests may be for; None for any. Keeps web pages from reaching a loopback
+    emulator by a DNS name of their own."""
     run_lifetime: float = RUN_LIFETIME_SECONDS
     indexing_delay: float = 0.02
     """Seconds that files of a vector store stay in progress."""

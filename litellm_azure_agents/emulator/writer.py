@@ -226,6 +226,19 @@ class RunWriter:
         self.store.put("step", step, self.run["id"])
         return whole
 
+    def mcp_tools(self, server_label: str, tools: Sequence[str]) -> None:
+        """The finished step in which the agent learns what an MCP server offers."""
+        parameters = {"type": "object", "properties": {"query": {"type": "string"}}}
+        listed = {name: {"description": None, "parameters": parameters} for name in tools}
+        activity = {
+            "type": "mcp_list_tools",
+            "id": new_id("mcpl_"),
+            "server_label": server_label,
+            "tools": listed,
+        }
+        self.open_step("activities", {"type": "activities", "activities": [activity]})
+        self.close_step()
+
     def mcp_calls(self, calls: Sequence[CallMcp]) -> list[Doc]:
         """A step of MCP calls without outputs; stays open."""
         step = self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})

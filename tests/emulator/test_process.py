@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -136,6 +137,22 @@ def test_one_data_file_has_one_writer(tmp_path: Path) -> None:
         Emulator(data=data).start()
     with Emulator(data=data) as emulator:  # the first one let go of it
         assert emulator.endpoint
+
+
+def test_agents_and_faults_from_files(tmp_path: Path) -> None:
+    agents, faults = tmp_path / "agents.json", tmp_path / "faults.json"
+    agents.write_text(json.dumps([{"id": "asst_mine", "instructions": "Mine."}]))
+    faults.write_text(json.dumps([{"path_regex": "asst_mine", "times": 1, "status": 503}]))
+    with process("--agents", str(agents), "--faults", str(faults)) as (_, client):
+        assert client.get("/assistants/asst_mine").status_code == 503
+        assert client.get("/assistants/asst_mine").json()["instructions"] == "Mine."
+    faults.write_text('[{"explode": 1}]')
+    failed = subprocess.run(
+        [*COMMAND, "--faults", str(faults)], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert failed.returncode == 1
+    assert "explode" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_a_taken_port_is_said_plainly() -> None:

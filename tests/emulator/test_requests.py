@@ -119,6 +119,14 @@ def test_token(emulator: Emulator) -> None:
             assert answer.status_code == status
 
 
+def test_other_host_names_are_refused(wire: Wire) -> None:
+    answer = wire.http.get("/assistants", headers={"Host": "evil.example:80"})
+    assert answer.status_code == 403
+    port = wire.http.base_url.port
+    answer = wire.http.get("/assistants", headers={"Host": f"localhost:{port}"})
+    assert answer.status_code == 200
+
+
 def test_body_limit() -> None:
     with Emulator(max_body_bytes=1000) as emulator:
         wire = Wire(emulator)
