@@ -435,6 +435,11 @@ BUSY = refusal(400, f"Thread {THREAD} already has an active run run_held.")
 NAMELESS = refusal(400, f"Can't add messages to {THREAD} while a run is active.")
 
 
+def waits_for(name: str) -> dict[str, Any]:
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
+    return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
+
+
 @pytest.mark.parametrize("answer", [BUSY, NAMELESS])
 @pytest.mark.parametrize(
     ("states", "options", "cancels"),
@@ -449,8 +454,7 @@ def test_a_thread_that_is_held(
     service: respx.Router, answer: Any, states: list[str], options: Any, cancels: int
 ) -> None:
     held = {"id": "run_held", "thread_id": THREAD, "required_action": None}
-    waits = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [
-        {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]}}  # fmt: skip
+    waits = waits_for("f")
     look = [
         httpx.Response(
             200, json={**held, "status": s, "required_action": waits if "act" in s else None}
@@ -474,11 +478,9 @@ def test_policies_that_say_error(service: respx.Router) -> None:
     service.post(RUNS).mock(return_value=httpx.Response(**BUSY))
     route = service.get(f"{RUNS}/run_held")
     route.mock(return_value=httpx.Response(200, json={**run("in_progress"), "id": "run_held"}))
-    with pytest.raises(litellm.BadRequestError, match="run_held.*still in_progress"):
+    with pytest.raises(litellm.BadRequestError, match=r"run_held.*still in_progress"):
         ask(thread_id=THREAD, on_active_run="error")
-    waits = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [
-        {"id": "call_1", "type": "function", "function": {"name": "buy", "arguments": ""}}]}}  # fmt: skip
-    held = {**run("requires_action", required_action=waits), "id": "run_held"}
+    held = {**run("requires_action", required_action=waits_for("buy")), "id": "run_held"}
     route.mock(return_value=httpx.Response(200, json=held))
     with pytest.raises(litellm.BadRequestError, match=r"buy \(call_1\)"):
         ask(thread_id=THREAD, on_pending_tools="error")
