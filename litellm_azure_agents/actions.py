@@ -12,6 +12,7 @@ Stream         Reply (``streaming`` if it is an event stream, which Read then re
 Read           list of ServerEvent that arrived together; None at the end of the body; or Lost
 Wait           None
 Lookup         Reply or Lost; successful replies are cached by key and shared (single flight)
+Gather         list of what each generator returned, or the exception that it raised
 Salvage        as Read: what a just-cancelled Stream still brings, within the cleaning-up time
 Emit           None (the driver hands the deltas to the caller)
 =============  ====================================================================================
@@ -20,8 +21,9 @@ Emit           None (the driver hands the deltas to the caller)
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -30,23 +32,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A multipart body: form fields and one file."""
+    """A multipart body: form fields and one file, whose bytes are given or read from a path."""
 
     fields: Mapping[str, str]
     filename: str
-    data: bytes
+    data: bytes | Path
     media_type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. ``url`` is absolute and already encoded; the driver adds the token."""
+    """One HTTP request. ``url`` is absolute and already encoded; the driver adds the token.
+
+    A body above ``max_bytes`` is not read: its Reply is ``too_large`` and without content.
+    """
 
     method: str
     url: str
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Reply:
     headers: Mapping[str, str]
     content: bytes = b""
     streaming: bool = False
+    too_large: bool = False
 
     @property
     def ok(self) -> bool:
@@ -115,6 +122,14 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """Generators that are played side by side, each of Send, Wait and Lookup only."""
+
+    jobs: Sequence[Generator[Any, Any, Any]]
+    at_once: int = 8
+
+
+@dataclass(frozen=True, slots=True)
 class Salvage:
     pass
 
@@ -124,9 +139,21 @@ class Emit:
     deltas: list[Delta]
 
 
-Action = Send | Stream | Read | Wait | Lookup | Salvage | Emit
+Action = Send | Stream | Read | Wait | Lookup | Gather | Salvage | Emit
 Exchange = Generator[Action, Any, Reply]
 Steps = Generator[Action, Any, None]
+
+
+class Job(Protocol):
+    """Requests that end in a value; `abandon` is played when they end early."""
+
+    def run(self) -> Generator[Action, Any, Any]:
+        """The actions; returns the value, raises LiteLLM exceptions."""
+        ...
+
+    def abandon(self) -> Steps:
+        """What is owed when the job ends early."""
+        ...
 
 
 class Turn(Protocol):

@@ -13,6 +13,9 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,6 +25,8 @@ import litellm
 from .actions import (
     Action,
     Emit,
+    Gather,
+    Job,
     Lookup,
     Lost,
     Read,
@@ -73,13 +78,15 @@ class _Session:
         headers = {**self.headers, **request.headers, "Authorization": f"Bearer {token}"}
         upload = request.upload
         if upload is not None:
+            data = upload.data.open("rb") if isinstance(upload.data, Path) else upload.data
             return client.build_request(
                 request.method,
                 request.url,
                 headers=headers,
                 timeout=self.timeout(),
                 data=dict(upload.fields),
-                files={"file": (upload.filename, upload.data, upload.media_type)},
+                files={"file": (upload.filename, data, upload.media_type)},
+                extensions={"azure_agents_file": data},
             )
         return client.build_request(
             request.method,
@@ -98,6 +105,18 @@ class _Session:
 def _reply(response: httpx.Response, content: bytes = b"", *, streaming: bool = False) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, headers, content, streaming)
+
+
+def _close_upload(prepared: httpx.Request | None) -> None:
+    """An uploaded file is open from the building of its request to the answer."""
+    file = prepared.extensions.get("azure_agents_file") if prepared is not None else None
+    if file is not None and not isinstance(file, bytes):
+        file.close()
+
+
+def _exceeds(response: httpx.Response, limit: int | None) -> bool:
+    length: str = response.headers.get("content-length", "")
+    return limit is not None and length.isdecimal() and int(length) > limit
 
 
 def _is_event_stream(response: httpx.Response) -> bool:
@@ -134,6 +153,26 @@ class SyncDriver:
             self._drain(complete)
             self._close()
 
+    def perform(self, job: Job) -> Any:
+        """The value of a job. Interrupted or failing before its end, the job is abandoned."""
+        try:
+            return self._value(job.run())
+        except BaseException:
+            self._session.deadline = time.monotonic() + CLEANUP_SECONDS
+            with contextlib.suppress(Exception):
+                self._value(job.abandon())
+            raise
+
+    def _value(self, actions: Generator[Action, Any, Any]) -> Any:
+        result: Any = None
+        try:
+            while True:
+                result = self._perform(actions.send(result))
+        except StopIteration as end:
+            return end.value
+        finally:
+            actions.close()
+
     def _run(self, actions: Any) -> Iterator[list[Delta]]:
         result: Any = None
         try:
@@ -161,12 +200,30 @@ class SyncDriver:
         elif isinstance(action, Lookup):
             request = action.request
             return replies.get(action.key, action.ttl, lambda: self._exchange(request))
+        elif isinstance(action, Gather):
+            return self._gather(action)
         return None  # Salvage: a sync request is over once it is left
+
+    def _gather(self, action: Gather) -> list[Any]:
+        def outcome(job: Any) -> Any:
+            try:
+                return self._value(job)
+            except Exception as error:
+                return error
+
+        if len(action.jobs) == 1:  # no thread for what has nothing beside it
+            return [outcome(action.jobs[0])]
+        pool = ThreadPoolExecutor(action.at_once, "azure-agents")
+        try:
+            return list(pool.map(outcome, action.jobs))
+        finally:  # interrupted, what hasn't begun does not begin
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:
         session = self._session
         for _ in range(2):
             token = session.token.get()
+            prepared = None
             try:
                 prepared = session.build(self._client, request, token)
                 response = self._client.send(prepared, stream=True)
@@ -174,14 +231,29 @@ class SyncDriver:
                     self._attach(response)
                     return _reply(response, streaming=True)
                 try:
-                    reply = _reply(response, response.read())
+                    reply = self._whole(response, request.max_bytes)
                 finally:
                     response.close()
             except (httpx.HTTPError, OSError) as error:
                 return session.lost(error)
+            finally:
+                _close_upload(prepared)
             if reply.status != 401 or not session.token.invalidate():
                 break
         return reply
+
+    def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
+        if limit is None or not response.is_success:
+            return _reply(response, response.read())
+        content = bytearray()
+        if not _exceeds(response, limit):
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > limit:
+                    break
+            else:
+                return _reply(response, bytes(content))
+        return replace(_reply(response), too_large=True)
 
     def _attach(self, response: httpx.Response) -> None:
         self._close()
@@ -266,6 +338,32 @@ class AsyncDriver:
             if not complete:
                 await asyncio.shield(task)
 
+    async def perform(self, job: Job) -> Any:
+        """The value of a job. Cancelled or failing before its end, the job is abandoned."""
+        try:
+            return await self._value(job.run())
+        except BaseException:
+            task = asyncio.ensure_future(self._abandon(job))
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
+            await asyncio.shield(task)
+            raise
+
+    async def _abandon(self, job: Job) -> None:
+        self._session.deadline = time.monotonic() + CLEANUP_SECONDS
+        with contextlib.suppress(Exception):
+            await self._value(job.abandon())
+
+    async def _value(self, actions: Generator[Action, Any, Any]) -> Any:
+        result: Any = None
+        try:
+            while True:
+                result = await self._perform(actions.send(result))
+        except StopIteration as end:
+            return end.value
+        finally:
+            actions.close()
+
     async def _finish(
         self, turn: Turn, running: AsyncGenerator[list[Delta], None], complete: bool
     ) -> None:
@@ -311,9 +409,29 @@ class AsyncDriver:
         elif isinstance(action, Lookup):
             request = action.request
             return await replies.aget(action.key, action.ttl, lambda: self._exchange(request))
+        elif isinstance(action, Gather):
+            return await self._gather(action)
         elif isinstance(action, Salvage):
             return await self._salvage()
         return None
+
+    async def _gather(self, action: Gather) -> list[Any]:
+        places = asyncio.Semaphore(action.at_once)
+
+        async def outcome(job: Any) -> Any:
+            async with places:
+                return await self._value(job)
+
+        tasks = [asyncio.ensure_future(outcome(job)) for job in action.jobs]
+        try:
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            for task in tasks:
+                task.cancel()
+        for result in results:
+            if isinstance(result, asyncio.CancelledError):
+                raise result
+        return list(results)
 
     async def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:
         session = self._session
@@ -322,6 +440,7 @@ class AsyncDriver:
             reply = None
             with anyio.move_on_after(session.remaining()):
                 token = await session.token.aget()
+                prepared = None
                 try:
                     prepared = session.build(self._client, request, token)
                     response = await self._client.send(prepared, stream=True)
@@ -329,16 +448,31 @@ class AsyncDriver:
                         await self._attach(response)
                         return _reply(response, streaming=True)
                     try:
-                        reply = _reply(response, await response.aread())
+                        reply = await self._whole(response, request.max_bytes)
                     finally:
                         await response.aclose()
                 except (httpx.HTTPError, OSError) as error:
                     return session.lost(error)
+                finally:
+                    _close_upload(prepared)
             if reply is None:
                 return Lost("no answer within the timeout", sent=True, timed_out=True)
             if reply.status != 401 or not session.token.invalidate():
                 break
         return reply or Lost("no answer", sent=True)
+
+    async def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
+        if limit is None or not response.is_success:
+            return _reply(response, await response.aread())
+        content = bytearray()
+        if not _exceeds(response, limit):
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > limit:
+                    break
+            else:
+                return _reply(response, bytes(content))
+        return replace(_reply(response), too_large=True)
 
     async def _attach(self, response: httpx.Response) -> None:
         await self._close()

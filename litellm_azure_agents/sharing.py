@@ -64,6 +64,7 @@ class SharedReplies:
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None and self._clock() - kept[0] < ttl:
+                self._kept[key] = self._kept.pop(key)  # used last, dropped last
                 return kept[1], Future(), False
             asked = self._asked.get(key)
             if asked is not None:
