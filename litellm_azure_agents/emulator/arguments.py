@@ -33,6 +33,9 @@ _AFTER_PREPOSITION = re.compile(
     rf"\b(?:in|for|at|of|from|to|near)\s+({_NAME}(?:\s*(?:,\s*(?:and\s+)?|\s+and\s+|&)\s*{_NAME})*)"
 )
 _CAPITALISED = re.compile(rf"(?<![.!?]\s)(?<!^)\b({_NAME})")
+_LOWER_CASE = re.compile(
+    r"\b(?:in|at|near|for)\s+([^\W\d_]+(?:\s*(?:,|\band\b)\s*[^\W\d_]+)*)", re.I
+)
 _SEPARATOR = re.compile(r"\s*(?:,\s*and\b|,|\band\b|&)\s*")
 _TEXT_WORDS = frozenset(
     [
@@ -58,7 +61,7 @@ def calls_for(schema: Mapping[str, Any], text: str) -> list[str]:
     """JSON arguments of the calls a text asks for: one, or one for each place it names."""
     root, schema = schema, resolve(schema, schema)
     arguments = make_object(schema, root, text)
-    named = list(places(text))
+    named = list(places(text) or uncapitalised_places(text))
     for name, value in _properties(schema).items():
         if len(named) > 1 and _is_place(name) and _kind(resolve(value, root)) == "string":
             return [_dump({**arguments, name: place}) for place in named]
@@ -74,6 +77,12 @@ def places(text: str) -> Sequence[str]:
         found = [m.group(1).strip(" .?!") for m in _CAPITALISED.finditer(text)]
         found = [name for name in found if name not in ("I", "I'm", "I'd", "I’d")]
     return list(dict.fromkeys(filter(None, found)))
+
+
+def uncapitalised_places(text: str) -> Sequence[str]:
+    """What follows "in", "at", "near" or "for" in a text without capital letters."""
+    found = [p for m in _LOWER_CASE.finditer(text) for p in _SEPARATOR.split(m.group(1))]
+    return list(dict.fromkeys(filter(None, (part.strip() for part in found))))
 
 
 def make_object(schema: Mapping[str, Any], root: Mapping[str, Any], text: str) -> dict[str, Any]:
@@ -197,9 +206,8 @@ def _string(
             return match.group()
     quoted = _QUOTED.findall(text)
     if _is_place(name):
-        if named := places(text):
-            return named[0]
-        return (quoted[0] if quoted else _last_word(text)) if required else None
+        candidates = [*places(text), *quoted, *uncapitalised_places(text)]
+        return candidates[0] if candidates else "here" if required else None
     if not required:
         return None
     formats = {"date": "2025-01-01", "date-time": "2025-01-01T00:00:00Z", "uuid": "0" * 8
@@ -276,11 +284,6 @@ def _words(name: str) -> list[str]:
 
 def _is_place(name: str) -> bool:
     return bool(set(_words(name)) & _PLACE_WORDS)
-
-
-def _last_word(text: str) -> str:
-    words = re.findall(r"\w+", text)
-    return words[-1] if words else "here"
 
 
 def _dump(arguments: Mapping[str, Any]) -> str:

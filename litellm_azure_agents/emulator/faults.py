@@ -9,6 +9,7 @@ pairs with `;` between them:
     drop                                 close the connection, before the request has any effect
     cut-after-events=5                   close the connection inside the body after 5 events
     cut-after-bytes=1000                 the same after bytes; 0 loses an answer already acted on
+    error-after-events=4                 an `error` event after 4 events, then the end of the body
     stall-after-events=3                 send nothing more after 3 events (stall=2: for 2 seconds)
     mode=cut | end | reset               how to cut: close (default), a clean end of body, TCP RST
     run-expiry=0.2                       a run made by this request expires after 0.2 s
@@ -49,6 +50,7 @@ class Fault:
     drop: bool = False
     cut_after_events: int | None = None
     cut_after_bytes: int | None = None
+    error_after_events: int | None = None
     stall_after_events: int | None = None
     stall: float | None = None
     mode: str = "cut"
@@ -126,6 +128,7 @@ def parse(header: str) -> Fault:
 def _checked(what: Mapping[str, Any]) -> Fault:
     kinds = {
         "times": int, "status": int, "cut_after_events": int, "cut_after_bytes": int,
+        "error_after_events": int,
         "stall_after_events": int, "delay": float, "stall": float, "run_expiry": float,
         "drop": bool,
     }  # fmt: skip
@@ -199,6 +202,10 @@ class _Cutter:
         body = message.get("body", b"")
         if fault.stall_after_events is not None:
             body = await self._stall(body)
+        if fault.error_after_events is not None:
+            at = self._after_events(body, fault.error_after_events)
+            if at is not None:
+                await self._error(body[:at])
         if fault.cut_after_events is not None:
             at = self._after_events(body, fault.cut_after_events)
             if at is not None:
@@ -237,6 +244,13 @@ class _Cutter:
         self.fault = replace(self.fault, stall_after_events=None)
         return body[at:]
 
+    async def _error(self, rest: bytes) -> None:
+        """The service gives up inside a stream: the `error` event is the last one."""
+        data = json.dumps(_error_body(replace(self.fault, status=self.fault.status or 500)))
+        rest += f"event: error\ndata: {data}\n\n".encode()
+        await self.send({"type": "http.response.body", "body": rest, "more_body": False})
+        raise _Cut
+
     async def _cut(self, rest: bytes) -> None:
         clean = self.fault.mode == "end"
         await self.send({"type": "http.response.body", "body": rest, "more_body": not clean})
@@ -247,8 +261,17 @@ class _Cutter:
 
 
 async def _refuse(send: Send, fault: Fault) -> None:
-    status = fault.status or 400
-    body = {
+    body = json.dumps(_error_body(fault)).encode()
+    headers = [(b"content-type", b"application/json")]
+    if fault.retry_after is not None:
+        headers.append((b"retry-after", str(fault.retry_after).encode()))
+    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _error_body(fault: Fault) -> dict[str, Any]:
+    status = fault.status or 500
+    return {
         "error": {
             "message": fault.message or f"Injected fault: HTTP {status}.",
             "type": "invalid_request_error" if status < 500 and status != 429 else "server_error",
@@ -256,8 +279,3 @@ async def _refuse(send: Send, fault: Fault) -> None:
             "code": fault.code or ("rate_limit_exceeded" if status == 429 else None),
         }
     }
-    headers = [(b"content-type", b"application/json")]
-    if fault.retry_after is not None:
-        headers.append((b"retry-after", str(fault.retry_after).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})

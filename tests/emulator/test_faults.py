@@ -65,6 +65,18 @@ def test_cut_after_events(wire: Wire, mode: str, broken: bool) -> None:
         assert messages[0]["content"][0]["text"]["value"] == "You said: one two three"
 
 
+def test_an_error_event_ends_the_stream(wire: Wire) -> None:
+    got, error = cut_stream(wire, "error-after-events=6;code=server_error;message=gone")
+    events = events_of(got.decode())
+    assert error is None
+    assert len(events) == 7
+    assert events[-1][0] == "error"
+    assert (events[-1][1]["error"]["code"], events[-1][1]["error"]["message"]) == (
+        "server_error",
+        "gone",
+    )
+
+
 def test_cut_after_bytes_and_lost_answer(wire: Wire) -> None:
     got, error = cut_stream(wire, "cut-after-bytes=1000")
     assert error is not None
