@@ -4,15 +4,21 @@ A machine tells it what the service says, as often as the service repeats it (de
 message, the list of messages asked for after a broken stream); the answer gives out only what has
 not been given out yet. It also knows where in the delivered text each service text part begins, so
 that citations point to positions in the text that the client has.
+
+What needs a request (names of cited files, images to be given inline) is in `needs`; the turn asks
+for it when the text is complete, so that no text waits, and tells it with `name_file`,
+`inline_image` or `image_reference`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import base64
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .citations import Citations, Mode
+from .citations import Citations, Footnotes, Mode, locate
+from .traces import RunSteps, merge
 
 SEPARATOR = "\n\n"
 """Between two messages, or two text parts, of one answer: chat completions have one text."""
@@ -68,6 +74,36 @@ class _Text:
     received: int = 0
     start: int = -1
     citations: Citations | None = None
+    pieces: list[str] = field(default_factory=list)
+    complete: bool = False
+    annotations: dict[Hashable, _Annotation] = field(default_factory=dict)
+
+    def so_far(self) -> str:
+        """The service's text; joined when an annotation has to be placed, not for every delta."""
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+
+@dataclass(slots=True)
+class _Annotation:
+    """In OpenAI's nested form, with positions in the service's text part; once given it is done."""
+
+    value: dict[str, Any]
+    given: bool = False
+
+    @property
+    def inner(self) -> dict[str, Any]:
+        inner: dict[str, Any] = self.value[str(self.value.get("type"))]
+        return inner
+
+
+@dataclass(slots=True)
+class Needs:
+    """What the answer lacks until a request has brought it."""
+
+    names: set[str] = field(default_factory=set)
+    images: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -77,23 +113,45 @@ class _Call:
 
 
 class Answer:
-    """Collects what the service says and gives out deltas with `take`."""
+    """Collects what the service says and gives out deltas with `take`.
 
-    def __init__(self, *, citations: Mode = "keep") -> None:
+    ``file_url`` gives the address of a file's content, for files and images by reference.
+    """
+
+    def __init__(
+        self,
+        *,
+        citations: Mode = "keep",
+        inline_images: bool = False,
+        file_url: Callable[[str], str] | None = None,
+    ) -> None:
         self.ids: dict[str, str] = {}
+        self.names: dict[str, str | None] = {}
+        """File names by id, as far as asked for; None where the service gave none."""
+        self.steps = RunSteps(self._trace)
         self._mode: Mode = citations
+        self._inline_images = inline_images
+        self._file_url = file_url
         self._pending: list[Delta] = []
         self._texts: dict[Hashable, _Text] = {}
+        self._open: Hashable = None  # the part that text came for last
+        self._unsettled: set[Hashable] = set()  # parts that hold text or annotations back
         self._streams: dict[Hashable, int] = {}  # reasoning, refusals: characters received
         self._calls: dict[Hashable, _Call] = {}
         self._once: set[Hashable] = set()
         self._delivered = 0
-        self._footnotes: list[str] = []
+        self._footnotes = Footnotes() if citations == "footnotes" else None
+        self._files: list[dict[str, Any]] = []
+        self._images = 0
+        self._image_files: list[dict[str, Any]] = []
+        self._wanted_images: list[str] = []
 
     # -- out -----------------------------------------------------------------------------------
 
     def take(self) -> list[Delta]:
         """What is new since the last call; text that arrived together is one delta."""
+        if self._unsettled:
+            self._settle()
         pending, self._pending = self._pending, []
         return pending
 
@@ -117,32 +175,49 @@ class Answer:
 
     def text(self, part: Hashable, piece: str) -> None:
         """``piece`` continues the text part ``part``."""
-        text = self._texts.get(part)
-        if text is None:
-            text = self._texts[part] = _Text(citations=Citations.for_mode(self._mode))
+        text = self._part(part)
+        if part != self._open:
+            self._release(self._open)
+            self._open = part
         text.received += len(piece)
+        text.pieces.append(piece)
         if text.citations is not None:
             piece = text.citations.feed(piece)
+            self._unsettled.add(part)
         if piece:
             self._deliver(text, piece)
 
     def whole_text(self, part: Hashable, full: str) -> None:
         """The part is complete and reads ``full``: what deltas did not bring is given now."""
+        text = self._part(part)
+        if len(full) > text.received:
+            self.text(part, full[text.received :])
+        text.complete = True
+        if text.citations is not None or text.annotations:
+            self._unsettled.add(part)
+
+    def _part(self, part: Hashable) -> _Text:
         text = self._texts.get(part)
-        received = text.received if text else 0
-        if len(full) > received:
-            self.text(part, full[received:])
+        if text is None:
+            text = self._texts[part] = _Text()
+            if self._mode != "keep":
+                text.citations = Citations(
+                    self._footnotes, part, lambda marker, at: _citing(text, marker, at)
+                )
+        return text
+
+    def _release(self, part: Hashable) -> None:
+        """Give out what the part holds back: nothing of it comes any more."""
         text = self._texts.get(part)
         if text is not None and text.citations is not None:
-            rest = text.citations.finish()
+            rest = text.citations.release()
             if rest:
                 self._deliver(text, rest)
 
     def _deliver(self, text: _Text, piece: str) -> None:
         if text.start < 0:
             if self._delivered:
-                piece_before = SEPARATOR
-                self._append_text(piece_before)
+                self._append_text(SEPARATOR)
             text.start = self._delivered
         self._append_text(piece)
 
@@ -181,38 +256,171 @@ class Answer:
         else:
             self._pending.append(_delta_of(kind, piece))
 
-    # -- citations, images, traces -------------------------------------------------------------
+    # -- citations -----------------------------------------------------------------------------
 
     def annotation(self, part: Hashable, number: Hashable, annotation: Mapping[str, Any]) -> None:
         """An annotation in OpenAI's nested form, with positions in the service's text part.
 
-        ``number`` tells apart the annotations of a part; a repeated one is given out once.
+        ``number`` tells apart the annotations of a part; a repeated one is given out once, and as
+        complete as it came: until its part is complete, one that lacks something is held back.
         """
-        if not self.first_time(("annotation", part, number)):
-            return
-        text = self._texts.get(part)
-        placed = self._place(annotation, text)
-        self._pending.append(Delta(annotations=[placed]))
-
-    def _place(self, annotation: Mapping[str, Any], text: _Text | None) -> dict[str, Any]:
         kind = str(annotation.get("type"))
-        inner = dict(annotation.get(kind) or {})
-        for name in ("start_index", "end_index"):
-            position = inner.get(name)
-            if isinstance(position, int) and text is not None and text.start >= 0:
-                if text.citations is not None:
-                    position = text.citations.position(position)
-                inner[name] = text.start + position
-        return {**annotation, kind: inner}
+        if not isinstance(annotation.get(kind), Mapping):
+            return
+        text = self._part(part)
+        known = text.annotations.get(number)
+        if known is None:
+            known = text.annotations[number] = _Annotation({"type": kind, kind: {}})
+        elif known.given or known.value["type"] != kind:
+            return
+        known.value = {**annotation, kind: {**known.inner, **annotation[kind]}}
+        self._unsettled.add(part)
+        if self._footnotes is not None:
+            self._footnotes.learn(part, known.inner.get("text"), known.value)
+        if text.citations is not None:
+            piece = text.citations.feed("")  # a footnote may have waited for this
+            if piece:
+                self._deliver(text, piece)
+
+    def _settle(self) -> None:
+        for part in list(self._unsettled):
+            text = self._texts[part]
+            if text.complete:
+                self._release(part)
+            if self._give_annotations(text) and (text.complete or text.citations is None):
+                self._unsettled.discard(part)
+
+    def _give_annotations(self, text: _Text, *, anyway: bool = False) -> bool:
+        """Give out, in order, the annotations that are ready; whether none is left."""
+        for annotation in text.annotations.values():
+            if annotation.given:
+                continue
+            if not anyway and not self._is_whole(annotation.inner, text):
+                return False
+            span = locate(text.so_far(), annotation.inner)
+            if not anyway and not _is_delivered(text, span):
+                return False
+            annotation.given = True
+            self._give(annotation.value["type"], annotation.inner, text, span)
+        return True
+
+    def _is_whole(self, inner: Mapping[str, Any], text: _Text) -> bool:
+        """Whether an annotation will not become more complete than it is."""
+        if inner.get("file_id") and not inner.get("filename"):
+            if inner["file_id"] not in self.names:
+                return False
+            return text.complete or bool(inner.get("text"))
+        return text.complete or not ("url" in inner and not inner.get("title"))
+
+    def _give(
+        self, kind: str, inner: dict[str, Any], text: _Text, span: tuple[int, int] | None
+    ) -> None:
+        placed = dict(inner)
+        if span is not None:
+            start, end = span
+            base = text.start if text.start >= 0 else self._delivered
+            if text.citations is not None:
+                start, end = text.citations.position(start), text.citations.position(end)
+            placed |= {"start_index": base + start, "end_index": base + end}
+        if kind == "url_citation":
+            # OpenAI's form has these four only; a client shows the title, so there is always one.
+            placed.pop("text", None)
+            placed["title"] = placed.get("title") or placed.get("url") or ""
+        file_id = placed.get("file_id")
+        if file_id:
+            name = placed.get("filename") or self.names.get(file_id)
+            if name:
+                placed["filename"] = name
+        self._pending.append(Delta(annotations=[{"type": kind, kind: placed}]))
+        if kind in ("file_path", "container_file_citation") and file_id:
+            self._file(placed)
+
+    # -- files and images ----------------------------------------------------------------------
+
+    @property
+    def needs(self) -> Needs:
+        """What is to be asked for before the answer can be finished."""
+        names = {
+            inner["file_id"]
+            for part in self._unsettled
+            for annotation in self._texts[part].annotations.values()
+            if not annotation.given
+            and (inner := annotation.inner).get("file_id")
+            and not inner.get("filename")
+            and inner["file_id"] not in self.names
+        }
+        return Needs(names, list(self._wanted_images))
+
+    def name_file(self, file_id: str, name: str | None) -> None:
+        """What the service calls a file; None if it does not say."""
+        self.names[file_id] = name
+
+    def _file(self, placed: Mapping[str, Any]) -> None:
+        """A file that the agent made is listed, once; the list on the last such chunk has all."""
+        file_id = placed["file_id"]
+        if self.first_time(("file", file_id)):
+            entry = {"file_id": file_id, "filename": placed.get("filename")}
+            if placed.get("container_id"):
+                entry["container_id"] = placed["container_id"]
+            elif self._file_url is not None:
+                entry["url"] = self._file_url(file_id)
+            self._files.append(entry)
+            self._pending.append(Delta(fields={"files": list(self._files)}))
 
     def image(self, key: Hashable, image: Mapping[str, Any]) -> None:
         """An image in the form of LiteLLM's image-output models, once."""
         if self.first_time(("image", key)):
-            self._pending.append(Delta(images=[dict(image)]))
+            self._pending.append(Delta(images=[{**image, "index": self._images}]))
+            self._images += 1
+
+    def image_file(self, file_id: str) -> None:
+        """An image that the agent made, as a file of the service; once."""
+        if self.first_time(("image file", file_id)):
+            if self._inline_images:
+                self._wanted_images.append(file_id)
+            else:
+                self.image_reference(file_id)
+
+    def image_reference(self, file_id: str, note: str | None = None) -> None:
+        """Where to fetch an image; ``note`` says why it is not inline although it should be."""
+        if file_id in self._wanted_images:
+            self._wanted_images.remove(file_id)
+        entry = {"file_id": file_id}
+        if self._file_url is not None:
+            entry["url"] = self._file_url(file_id)
+        if note:
+            entry["note"] = note
+        self._image_files.append(entry)
+        self._pending.append(Delta(fields={"image_files": list(self._image_files)}))
+
+    def inline_image(self, file_id: str, media_type: str, data: bytes) -> None:
+        """The bytes of an image that was wanted."""
+        if file_id in self._wanted_images:
+            self._wanted_images.remove(file_id)
+        url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+        self.image(file_id, {"type": "image_url", "image_url": {"url": url}})
+
+    # -- fields --------------------------------------------------------------------------------
 
     def fields(self, **fields: Any) -> None:
         """Provider-specific fields, on a chunk of their own."""
         self._pending.append(Delta(fields=fields))
+
+    def _trace(self, entries: list[dict[str, Any]]) -> None:
+        """Entries of run_steps; what arrives together is one chunk."""
+        last = self._pending[-1] if self._pending else None
+        if last is None or not last.fields.get("run_steps"):
+            self._pending.append(Delta(fields={"run_steps": entries}))
+            return
+        known = last.fields["run_steps"]
+        for entry in entries:
+            if known[-1]["id"] == entry["id"] and "delta" in known[-1] and "delta" in entry:
+                merged: dict[str, Any] = {}
+                merge(merged, known[-1]["delta"])
+                merge(merged, entry["delta"])
+                known[-1] = {**known[-1], "delta": merged}
+            else:
+                known.append(entry)
 
     def first_time(self, key: Hashable) -> bool:
         """Whether ``key`` was not seen before; for what the service repeats."""
@@ -257,9 +465,40 @@ class Answer:
 
     def finish(self, reason: str, *, usage: Usage | None, model: str | None) -> None:
         """The answer is complete. Usage goes on a chunk before the last (protocols D5)."""
+        self.steps.close()
+        for part, text in self._texts.items():
+            self._release(part)
+            self._give_annotations(text, anyway=True)
+        self._unsettled.clear()
+        for file_id in list(self._wanted_images):
+            self.image_reference(file_id)
+        if self._footnotes is not None and self._footnotes.sources:
+            self._append_text(SEPARATOR + self._footnotes.listing(self.names))
         if usage is not None:
             self._pending.append(Delta(usage=usage, service_model=model))
         self._pending.append(Delta(finish_reason=reason, service_model=model))
+
+
+def _is_delivered(text: _Text, span: tuple[int, int] | None) -> bool:
+    """Whether the place of an annotation is final in the delivered text."""
+    if text.complete:
+        return True
+    decided = text.received if text.citations is None else text.citations.decided
+    return text.start >= 0 and span is not None and span[1] <= decided
+
+
+def _citing(text: _Text, marker: str, at: int) -> dict[str, Any] | None:
+    """The annotation of the marker that stands at a position of the service's text."""
+    found = None
+    for annotation in text.annotations.values():
+        inner = annotation.inner
+        if inner.get("text") == marker:
+            return annotation.value
+        if not inner.get("text"):  # a url_citation's delta has positions only
+            span = locate(text.so_far(), inner)
+            if span is not None and span[0] == at:
+                found = annotation.value
+    return found
 
 
 def _delta_of(kind: str, piece: str) -> Delta:

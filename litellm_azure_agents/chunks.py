@@ -28,6 +28,7 @@ from litellm.types.utils import Delta as LiteLLMDelta
 from litellm.types.utils import Usage as LiteLLMUsage
 
 from .answer import Delta, Usage
+from .traces import fold_by_id
 
 _HEADER_IDS = (
     "thread_id", "run_id", "message_id", "conversation_id", "response_id", "agent_session_id",
@@ -168,10 +169,11 @@ class ChunkFactory:
 
 
 def merge_fields(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    """Fold provider-specific fields of several deltas: lists grow, other values are replaced."""
+    """Fold provider-specific fields of several deltas: lists grow by id (see ``traces.py``), other
+    values are replaced."""
     for name, value in fields.items():
-        if isinstance(value, list) and isinstance(into.get(name), list):
-            into[name] = [*into[name], *value]
+        if isinstance(value, list):
+            into[name] = fold_by_id(into.get(name) or [], value)
         else:
             into[name] = value
 
