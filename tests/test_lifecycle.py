@@ -1,0 +1,209 @@
+"""Calls that end early: nothing goes on at the service, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import litellm
+import pytest
+
+from litellm_azure_agents.emulator import Emulator
+from tests.test_chat import Chat
+from tests.ways import WAYS, Way
+
+MODEL = "azure_ai/agents/"
+
+
+@pytest.fixture
+def chat(emulator: Emulator) -> Chat:
+    return Chat(emulator)
+
+
+def eventually(check: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """The first true value of ``check`` within ``seconds``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come about in time")
+
+
+def only_run(chat: Chat) -> dict[str, Any]:
+    """The one run that the emulator has, whoever started it."""
+    threads = chat.get("/threads")["data"]
+    assert len(threads) == 1
+    return chat.get(f"/threads/{threads[0]['id']}/runs")["data"][0]
+
+
+def ended_as_cancelled(chat: Chat) -> bool:
+    return bool(eventually(lambda: only_run(chat)["status"] == "cancelled"))
+
+
+def arguments(chat: Chat, agent: str = "asst_slow", text: str = "tell me") -> dict[str, Any]:
+    return {
+        "model": MODEL + agent, "messages": [{"role": "user", "content": text}], **chat.where,
+    }  # fmt: skip
+
+
+# -- closed, dropped, cancelled ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ["azure_ai/agents/", "azure_agents/"])
+def test_a_sync_stream_that_is_dropped_cancels_its_run(chat: Chat, route: str) -> None:
+    stream = litellm.completion(**{**arguments(chat), "model": route + "asst_slow"}, stream=True)
+    next(stream)
+    del stream
+    assert ended_as_cancelled(chat)
+
+
+def test_an_async_stream_that_is_closed_cancels_its_run(chat: Chat) -> None:
+    async def go() -> None:
+        stream = await litellm.acompletion(**arguments(chat), stream=True)
+        await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(go())
+    assert only_run(chat)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("run_mode", ["stream", "poll"])
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.15, 0.3])
+def test_a_cancelled_task_cancels_its_run(
+    chat: Chat, streamed: bool, run_mode: str, after: float
+) -> None:
+    """Whenever it is cancelled, even before the service has answered."""
+
+    async def consume() -> None:
+        answer = await litellm.acompletion(
+            **arguments(chat), stream=streamed, run_mode=run_mode, poll_interval=0.05
+        )
+        if streamed:
+            async for _ in answer:
+                pass
+
+    async def go() -> None:
+        task = asyncio.create_task(consume())
+        await asyncio.sleep(after)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.4)  # what was under way may still arrive, and must be cancelled too
+
+    asyncio.run(go())
+    runs = [
+        run
+        for thread in chat.get("/threads")["data"]
+        for run in chat.get(f"/threads/{thread['id']}/runs")["data"]
+    ]
+    assert all(run["status"] in ("cancelled", "cancelling") for run in runs)
+    if after >= 0.15:
+        assert runs
+
+
+def test_the_thread_is_free_after_a_cancelled_call(chat: Chat, way: Way) -> None:
+    first = chat(way, "asst_slow", "short")
+    stream = litellm.completion(**arguments(chat), stream=True, thread_id=first.ids["thread_id"])
+    next(stream)
+    del stream
+    again = chat(way, "asst_echo", "still there?", thread_id=first.ids["thread_id"])
+    assert again.text == "You said: still there?"
+
+
+# -- timeouts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run_mode", ["stream", "poll"])
+def test_a_timeout_bounds_the_whole_call(chat: Chat, way: Way, run_mode: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(litellm.Timeout, match=r"0\.6 s"):
+        chat(way, "asst_slow", "tell me a long story", timeout=0.6, run_mode=run_mode)
+    assert time.monotonic() - started < 3
+    assert ended_as_cancelled(chat)
+
+
+def test_a_stalled_stream_ends_at_the_timeout(chat: Chat, way: Way) -> None:
+    """The stream trickles, then says nothing more: a read timeout would start anew each time."""
+    chat.emulator.faults.add(stall_after_events=8, method="POST", times=1)
+    started = time.monotonic()
+    with pytest.raises(litellm.Timeout):
+        chat(way, "asst_long", "go on", timeout=1.0)
+    assert 0.8 < time.monotonic() - started < 3.5
+
+
+# -- broken streams ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["cut", "end", "reset"])
+@pytest.mark.parametrize("events", [2, 6, 9, 40])
+def test_a_broken_stream_is_finished_by_asking(
+    chat: Chat, way: Way, mode: str, events: int
+) -> None:
+    whole = chat(way, "asst_long", "write 60 words")
+    chat.emulator.faults.add(cut_after_events=events, mode=mode, method="POST", times=1)
+    broken = chat(way, "asst_long", "write 60 words")
+    assert broken.text == whole.text
+    assert broken.usage == whole.usage
+    assert broken.finish_reason == "stop"
+
+
+def test_a_lost_answer_on_a_known_thread_makes_no_second_run(chat: Chat, way: Way) -> None:
+    first = chat(way, "asst_echo", "one")
+    thread = first.ids["thread_id"]
+    chat.emulator.faults.add(cut_after_bytes=0, mode="reset", method="POST", times=1)
+    second = chat(way, "asst_echo", "two", thread_id=thread)
+    assert second.text == "You said: two"
+    assert [text for role, text in chat.thread(thread) if role == "user"] == ["one", "two"]
+    assert len(chat.get(f"/threads/{thread}/runs")["data"]) == 2
+
+
+def test_a_proxy_client_that_goes_away_is_a_cancelled_call(chat: Chat) -> None:
+    """As Starlette cancels: again at every await of the task."""
+    import anyio
+
+    async def go() -> None:
+        with anyio.CancelScope() as scope:
+            stream = await litellm.acompletion(**arguments(chat), stream=True)
+            async for _ in stream:
+                scope.cancel()
+        await asyncio.sleep(0.3)
+
+    asyncio.run(go())
+    assert ended_as_cancelled(chat)
+
+
+def test_nothing_listens(way: Way) -> None:
+    with pytest.raises(litellm.APIConnectionError, match="Nothing had been sent"):
+        way.ask(
+            model="azure_ai/agents/asst_echo",
+            messages=[{"role": "user", "content": "hi"}],
+            api_base="http://127.0.0.1:9/api/projects/none",
+            api_key="x",
+            max_retries=1,
+        )
+
+
+def test_connections_are_used_again(chat: Chat) -> None:
+    """One TCP connection for sequential calls, streamed ones included."""
+    opened: list[Any] = []
+
+    class Counting(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = super().handle_request(request)
+            opened.append(response.extensions["network_stream"].get_extra_info("client_addr"))
+            return response
+
+    litellm.client_session = httpx.Client(transport=Counting())
+    try:
+        for name in WAYS[:2] * 3:
+            chat(Way(name), "asst_echo", "again")
+    finally:
+        litellm.client_session = None
+    assert len(opened) == 6
+    assert len(set(opened)) == 1
