@@ -226,6 +226,20 @@ def test_a_messages_attachment_is_searched_in_its_thread_only(wire: Wire) -> Non
     assert said(wire.stream(f"/threads/{thread}/runs", again)).startswith("I found nothing")
 
 
+def test_a_file_taken_out_of_a_store_is_not_found_there(wire: Wire) -> None:
+    file = upload(wire, "zoo.txt", ZOO.encode())["id"]
+    store = wire.post("/vector_stores", {"file_ids": [file]})["id"]
+    settled(wire, f"/vector_stores/{store}")
+    resources = {"file_search": {"vector_store_ids": [store]}}
+    assert "noon" in said(
+        wire.ask("asst_search", "feeding time of lions?", tool_resources=resources)
+    )
+    wire.http.delete(f"/vector_stores/{store}/files/{file}")
+    answer = said(wire.ask("asst_search", "feeding time of lions?", tool_resources=resources))
+    assert answer.startswith("I found nothing")
+    assert wire.get(f"/files/{file}")["id"] == file
+
+
 def test_long_files_are_searched_in_chunks(wire: Wire) -> None:
     filler = "Nothing of interest happens here today. " * 400
     data = (filler + "The password of the vault is Kestrel. " + filler).encode()
