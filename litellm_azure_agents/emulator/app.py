@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -20,11 +21,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import routes_agents, routes_files, routes_runs, routes_threads, routes_vectors
+from . import (
+    routes_agents,
+    routes_conversations,
+    routes_files,
+    routes_openai,
+    routes_responses,
+    routes_runs,
+    routes_sessions,
+    routes_threads,
+    routes_vectors,
+    routes_versions,
+)
 from .errors import ApiError
 from .faults import FaultMiddleware
 from .project import Project
 from .request_log import RequestLogMiddleware
+
+logger = logging.getLogger(__name__)
 
 PROJECTS = "/api/projects/"
 RouteGroup = Callable[[], Sequence[BaseRoute]]
@@ -34,6 +48,11 @@ GROUPS: list[RouteGroup] = [
     routes_threads.routes,
     routes_files.routes,
     routes_vectors.routes,
+    routes_responses.routes,
+    routes_conversations.routes,
+    routes_openai.routes,
+    routes_sessions.routes,
+    routes_versions.routes,
 ]
 
 
@@ -156,5 +175,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _crash(request: Request, error: Exception) -> Response:
+    logger.error("%s %s crashed", request.method, request.url.path, exc_info=error)
     answer = ApiError(500, "The emulator failed on this request.", type="server_error")
     return JSONResponse(answer.body(), 500)
