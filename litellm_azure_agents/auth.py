@@ -121,6 +121,24 @@ class _Static(TokenSource):
         return False
 
 
+class _Nothing(TokenSource):
+    """For a server that asks for no token: none is sent."""
+
+    source = "no credential"
+
+    def get(self) -> str:
+        return ""
+
+    async def aget(self) -> str:
+        return ""
+
+    def invalidate(self, rejected: str | None = None) -> bool:
+        return False
+
+
+NO_TOKEN: TokenSource = _Nothing()
+
+
 class _Fetched(NamedTuple):
     token: str
     expires: float | None  # None: unknown, so not cached

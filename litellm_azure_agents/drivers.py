@@ -75,7 +75,9 @@ class _Session:
         return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
 
     def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, token: str) -> Any:
-        headers = {**self.headers, **request.headers, "Authorization": f"Bearer {token}"}
+        headers = {**self.headers, **request.headers}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         upload = request.upload
         if upload is not None:
             data = upload.data.open("rb") if isinstance(upload.data, Path) else upload.data

@@ -23,13 +23,16 @@ from litellm.types.utils import ModelResponse, ModelResponseStream
 from . import errors
 from .actions import Turn
 from .answer import Delta
-from .auth import CredentialError, TokenSource, resolve_token_source
+from .auth import NO_TOKEN, CredentialError, TokenSource, resolve_token_source
 from .call import Call
 from .chunks import ChunkFactory, response_headers
 from .drivers import AsyncDriver, SyncDriver
 from .endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
 from .options import OptionError, Options, parse_arguments
 from .ping import Ping
+from .responses.identity import agent_headers
+from .responses.target import Target, resolve_target
+from .responses.turn import ResponseTurn
 from .retry import DEFAULT_RETRIES
 from .threads.turn import ThreadTurn
 
@@ -73,16 +76,30 @@ def prepare(
     arguments = dict(optional_params)
     extra = arguments.pop("extra_body", None)
     arguments = {**(extra if isinstance(extra, Mapping) else {}), **arguments}
+    drop_params = bool(litellm_params.get("drop_params") or litellm.drop_params)
     try:
         check_agent(agent)
         options, params = parse_arguments(
             arguments,
-            drop_params=bool(litellm_params.get("drop_params") or litellm.drop_params),
+            drop_params=drop_params,
             from_caller=_body_keys(litellm_params),
         )
-        version = litellm_params.get("api_version") or API_VERSIONS[0]
-        endpoint = Endpoint(resolve_base(api_base), str(version))
+        base, version = resolve_base(api_base), litellm_params.get("api_version")
+        endpoint = Endpoint(base, str(version or API_VERSIONS[0]))
         seconds = _seconds(timeout)
+        sent = dict(headers or {})
+        target: Target | None = None
+        if not is_classic(agent, options):
+            target = resolve_target(
+                base, agent, style=options.endpoint_style, api_version=version and str(version)
+            )
+            sent = agent_headers(
+                target,
+                options,
+                sent,
+                metadata=litellm_params.get("metadata"),
+                request=litellm_params.get("proxy_server_request"),
+            )
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
     except ValueError as error:
@@ -100,22 +117,38 @@ def prepare(
         random=random.random,
         max_retries=_retries(arguments),
         call_id=litellm_params.get("litellm_call_id"),
-        headers={**(headers or {}), "Accept": "text/event-stream, application/json"},
+        headers={**sent, "Accept": "text/event-stream, application/json"},
+        drop_params=drop_params,
     )
-    turn: Turn = Ping(call) if _is_health_check(litellm_params) else ThreadTurn(call)
+    turn: Turn
+    if _is_health_check(litellm_params):
+        turn = Ping(call, target)
+    else:
+        turn = ThreadTurn(call) if target is None else ResponseTurn(call, target)
     factory = ChunkFactory(
         model=model,
         base_model=_base_model(litellm_params),
         custom_pricing=litellm_params.get("input_cost_per_token") is not None,
     )
-    return Prepared(call, turn, _token(call, options, api_key, litellm_params), factory)
+    return Prepared(call, turn, _token(call, target, api_key, litellm_params), factory)
+
+
+def is_classic(agent: str, options: Options) -> bool:
+    """Whether ``agent`` is reached by threads and runs: ``asst_…``, unless the option says else."""
+    if options.protocol is not None:
+        return options.protocol == "threads"
+    return agent.startswith("asst_")
 
 
 def _token(
-    call: Call, options: Options, api_key: str | None, params: Mapping[str, Any]
+    call: Call, target: Target | None, api_key: str | None, params: Mapping[str, Any]
 ) -> TokenSource:
+    options = call.options
     names = ("azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret")
     given: dict[str, Any] = {name: params.get(name) for name in names}
+    named = any((api_key, options.credential, *given.values()))
+    if target is not None and target.style == "container" and not named:
+        return NO_TOKEN  # a container asks for none (protocols C), and mustn't get another's
     try:
         return resolve_token_source(
             # LiteLLM fills it from the environment on one of the two routes; so the other does.

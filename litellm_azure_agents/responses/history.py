@@ -1,0 +1,290 @@
+"""Chat history -> input items, and which stored state they continue (protocols B2).
+
+With no state known the history goes whole. With one known (an option, or what the ids of tool calls
+carry) only what came after it does. Calls that nobody answered are answered here, since the service
+demands an output for each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..call import Call
+from ..content import text_of
+from ..continuity import CallRef, HistoryError, decode, read_history
+from ..options import OptionError
+from ..tool_results import APPROVAL_FUNCTION, parse_approval, result_text
+from .payloads import assistant_text, build_user_content, is_system
+from .target import Target
+
+JsonObject = dict[str, Any]
+Message = Mapping[str, Any]
+
+CANCELLED = "The call was cancelled: the user went on without its result."
+_ROLES = "messages have the roles system, developer, user, assistant and tool"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A stored response or conversation."""
+
+    kind: str  # "response" or "conversation"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a call sends: the state's fields of the body, and the input items."""
+
+    body: JsonObject
+    items: list[JsonObject]
+    conversation_id: str | None = None
+    found: bool = False
+    """Whether the state was found in the history alone, so that without it the whole would do."""
+
+
+def plan(call: Call, target: Target, *, whole: bool = False) -> Plan:
+    """How the call's messages continue what the service has; ``whole`` trusts no ids in them.
+
+    Raises HistoryError, OptionError.
+    """
+    messages = call.messages
+    history = read_history(messages)
+    given = _given_state(call, target)
+    waiting = history.results[0].ref if history.results else None
+    ref = history.ref
+    unstored = whole or target.is_stateless or call.params.store is False
+    found = None if unstored and given is None else _state_of(ref)
+    if given is not None and waiting is not None and _state_of(waiting) not in (None, given):
+        raise HistoryError(
+            f"the call continues {given.kind} {given.id}, but the tool results belong to "
+            f"{' '.join(waiting.owner)}; leave it out or give the one of the calls"
+        )
+    state = given or found
+    start = _start(messages, state, history.new, unstored=unstored) if state else 0
+    items = _Items(call, known=state is not None)
+    if call.options.additional_instructions:
+        items.add_text("developer", call.options.additional_instructions)
+    items.add_all(messages, start)
+    body: JsonObject = {}
+    conversation = call.options.conversation_id
+    if state is not None:
+        field = "conversation" if state.kind == "conversation" else "previous_response_id"
+        body[field] = state.id
+        if state.kind == "conversation":
+            conversation = state.id
+    if conversation and call.options.previous_response_id and target.takes_settings:
+        body["conversation"] = conversation  # a container takes both (protocols C)
+    return Plan(body, items.built, conversation, found=state is not None and given is None)
+
+
+def _given_state(call: Call, target: Target) -> State | None:
+    options = call.options
+    both = options.conversation_id and options.previous_response_id
+    if both and not target.takes_settings:
+        raise OptionError(
+            "conversation_id and previous_response_id exclude each other: a conversation knows its "
+            "responses",
+            "previous_response_id",
+        )
+    state: State | None = None
+    if options.previous_response_id:
+        state = State("response", options.previous_response_id)
+    elif options.conversation_id:
+        state = State("conversation", options.conversation_id)
+    if options.thread_id:
+        named = _state_named(options.thread_id)
+        if state is not None and named not in (
+            state, State("conversation", options.conversation_id or "")
+        ):  # fmt: skip
+            raise OptionError(
+                f"thread_id is {named.id}, but {state.kind} {state.id} is given too; give one",
+                "thread_id",
+            )
+        state = state or named
+    if state is not None and target.is_stateless:
+        raise OptionError(
+            "a published application keeps no state: leave the id out and send the whole history",
+            "thread_id",
+        )
+    return state
+
+
+def _state_named(thread_id: str) -> State:
+    if thread_id.startswith("thread_"):
+        raise OptionError(
+            f"{thread_id} is a thread of a classic agent; new agents continue conversations "
+            "(conv_…) and responses (resp_…)",
+            "thread_id",
+        )
+    kind = "conversation" if thread_id.startswith("conv") else "response"
+    return State(kind, thread_id)
+
+
+def _state_of(ref: CallRef | None) -> State | None:
+    if ref is None or ref.kind not in "rcpq":
+        return None
+    return State("response" if ref.kind in "rp" else "conversation", ref.owner[0])
+
+
+def _start(messages: Sequence[Message], state: State, new: int, *, unstored: bool) -> int:
+    """The first message that ``state`` doesn't have."""
+    if state.kind == "response":
+        # The response whose calls are in the history ends with them: all after it is new.
+        for index in range(len(messages) - 1, -1, -1):
+            refs = [decode(call.get("id")) for call in _calls_of(messages[index])]
+            if any(_state_of(ref) == state for ref in refs):
+                return index + 1
+    if unstored and new and any(m.get("role") in ("tool", "function") for m in messages[new:]):
+        return new - 1  # the turn that made the calls was not kept
+    return new
+
+
+def _calls_of(message: Message) -> list[Message]:
+    calls = [call for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
+    if message.get("function_call"):
+        name = str((message["function_call"] or {}).get("name"))
+        calls.append({"id": f"call_{name}", "function": message["function_call"]})
+    return calls
+
+
+def _service_id(client_id: Any) -> str:
+    ref = decode(client_id)
+    return ref.call_id if ref is not None else str(client_id)
+
+
+class _Items:
+    """Builds input items message by message, minding which calls wait for their result."""
+
+    def __init__(self, call: Call, *, known: bool) -> None:
+        self.built: list[JsonObject] = []
+        self._options = call.options
+        self._known = known
+        self._open: dict[str, Message] = {}  # the calls without a result yet, by service id
+        self._approvals: set[str] = set()
+
+    def add_all(self, messages: Sequence[Message], start: int) -> None:
+        if self._known and start > 0 and messages[start - 1].get("role") == "assistant":
+            for call in _calls_of(messages[start - 1]):
+                self._wait_for(call)
+        last = max((i for i, m in enumerate(messages) if m.get("role") == "assistant"), default=-1)
+        for index in range(start, len(messages)):
+            self._add(messages[index], pending=index > last)
+        if self._open:
+            raise HistoryError(f"results are missing for {self._names()}")
+
+    def add_text(self, role: str, text: str) -> None:
+        if text:
+            self.built.append({"type": "message", "role": role, "content": text})
+
+    def _add(self, message: Message, *, pending: bool) -> None:
+        role = message.get("role")
+        if is_system(message):
+            if self._options.system_messages == "additional":
+                self.add_text(str(role), text_of(message.get("content")))
+        elif role == "user":
+            self._cancel_open(pending=pending)
+            content = build_user_content(message.get("content"))
+            self.built.append({"type": "message", "role": "user", "content": content})
+        elif role == "assistant":
+            self._cancel_open(pending=False)
+            self.add_text("assistant", assistant_text(message))
+            for call in _calls_of(message):
+                self.built.append(_call_item(call))
+                self._wait_for(call)
+        elif role in ("tool", "function"):
+            self._add_result(message)
+        else:
+            raise ValueError(f"{_ROLES}, not {role!r}")
+
+    def _wait_for(self, call: Message) -> None:
+        service_id = _service_id(call.get("id"))
+        self._open[service_id] = call
+        if (call.get("function") or {}).get("name") == APPROVAL_FUNCTION:
+            self._approvals.add(service_id)
+
+    def _add_result(self, message: Message) -> None:
+        client_id = message.get("tool_call_id") or f"call_{message.get('name')}"
+        service_id, ref = _service_id(client_id), decode(client_id)
+        if self._open.pop(service_id, None) is None and not self._known:
+            # A trimmed history: the service refuses outputs without their calls.
+            name = message.get("name") or "tool"
+            self.add_text("assistant", f"[{name} returned: {result_text(message.get('content'))}]")
+        elif service_id in self._approvals or (ref is not None and ref.is_approval):
+            approve = parse_approval(result_text(message.get("content")), message)
+            self.built.append(_approval_response(service_id, approve))
+        else:
+            self.built.append(_output(service_id, _build_output(message.get("content"))))
+
+    def _cancel_open(self, *, pending: bool) -> None:
+        """A new turn begins: calls without a result get one that says so."""
+        if self._open and pending and self._options.on_pending_tools == "error":
+            raise HistoryError(
+                f"calls wait for their results: {self._names()}; give them as tool messages, or "
+                "set on_pending_tools='cancel'"
+            )
+        for service_id in self._open:
+            if service_id in self._approvals:
+                self.built.append(_approval_response(service_id, False))
+            else:
+                self.built.append(_output(service_id, CANCELLED))
+        self._open.clear()
+
+    def _names(self) -> str:
+        return ", ".join(
+            f"{(call.get('function') or {}).get('name')} ({call.get('id')})"
+            for call in self._open.values()
+        )
+
+
+def _build_output(content: Any) -> str | list[JsonObject]:
+    """A result: text, or parts if it has pictures or files."""
+    if isinstance(content, list) and any(
+        isinstance(part, Mapping)
+        and part.get("type") in ("image_url", "image_file", "file", "input_image", "input_file")
+        for part in content
+    ):
+        return build_user_content(content)
+    return result_text(content)
+
+
+def _output(call_id: str, output: str | list[JsonObject]) -> JsonObject:
+    return {"type": "function_call_output", "call_id": call_id, "output": output}
+
+
+def _approval_response(request_id: str, approve: bool) -> JsonObject:
+    return {
+        "type": "mcp_approval_response",
+        "approval_request_id": request_id,
+        "approve": approve,
+    }
+
+
+def _call_item(call: Message) -> JsonObject:
+    function = call.get("function") or {}
+    service_id = _service_id(call.get("id"))
+    arguments = function.get("arguments") or ""
+    if function.get("name") == APPROVAL_FUNCTION:
+        try:
+            asked = json.loads(arguments)
+        except ValueError:
+            asked = {}
+        return {
+            "type": "mcp_approval_request",
+            "id": service_id,
+            **{n: str(asked.get(n) or "") for n in ("server_label", "name", "arguments")},
+        }
+    return {
+        "type": "function_call",
+        "call_id": service_id,
+        "name": str(function.get("name") or ""),
+        "arguments": arguments,
+    }
+
+
+def build_approvals(requests: Sequence[Message], *, approve: bool) -> list[JsonObject]:
+    """The answers of a policy to approval requests."""
+    return [_approval_response(str(request.get("id")), approve) for request in requests]

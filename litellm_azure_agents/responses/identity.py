@@ -1,0 +1,72 @@
+"""For whom a hosted agent works: headers that only the operator may set (protocols B6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..options import Options
+from .target import Target
+
+CLIENT_PREFIX = "x-client-"
+"""Headers that reach the agent's own code as they are."""
+_IDENTITY_HEADERS = frozenset(
+    {"x-ms-user-identity", "x-agent-user-id", "x-ms-user-isolation-key", "x-ms-chat-isolation-key",
+     "x-agent-user-isolation-key", "x-agent-chat-isolation-key"}
+)  # fmt: skip
+_KEYS = {
+    "key": "user_api_key_hash",
+    "user": "user_api_key_user_id",
+    "team": "user_api_key_team_id",
+}
+
+
+def agent_headers(
+    target: Target,
+    options: Options,
+    headers: Mapping[str, str],
+    *,
+    metadata: Any,
+    request: Any,
+) -> dict[str, str]:
+    """The headers of a call: the endpoint's, the caller's, and the identity the operator wants.
+
+    ``metadata`` is the proxy's own (protocols D11), ``request`` the ``proxy_server_request``.
+    Behind a proxy a request's own identity headers are dropped: they come from its client. Raises
+    ValueError when an identity is wanted and the proxy knows none.
+    """
+    client: Mapping[str, Any] = {}
+    given = dict(headers)
+    if isinstance(request, Mapping):
+        client = request.get("headers") or {}
+        given = {n: v for n, v in given.items() if n.lower() not in _IDENTITY_HEADERS}
+    passed = {
+        name: str(value)
+        for name, value in client.items()
+        if name.lower().startswith(CLIENT_PREFIX) and not _has(given, name)
+    }
+    own = {name: value for name, value in target.headers.items() if not _has(given, name)}
+    merged = {**own, **passed, **given}
+    identity = _identity(options, metadata)
+    if identity is not None:
+        header = "x-agent-user-id" if target.style == "container" else "x-ms-user-identity"
+        merged = {n: v for n, v in merged.items() if n.lower() not in _IDENTITY_HEADERS}
+        merged[header] = identity
+    return merged
+
+
+def _identity(options: Options, metadata: Any) -> str | None:
+    if options.user_identity == "off":
+        return None
+    key = _KEYS[options.user_identity]
+    value = metadata.get(key) if isinstance(metadata, Mapping) else None
+    if not value:
+        raise ValueError(
+            f"user_identity is {options.user_identity!r}, but the proxy gives no {key} for this "
+            "caller; without it the agent would take all callers for one"
+        )
+    return str(value)
+
+
+def _has(headers: Mapping[str, str], name: str) -> bool:
+    return any(known.lower() == name.lower() for known in headers)

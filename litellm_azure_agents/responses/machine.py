@@ -1,0 +1,363 @@
+"""The events of a response -> the answer (protocols B5). Plain object: no I/O, no clock.
+
+Feed it with `receive`, event by event, or, when the stream broke or the response is polled, with
+`reconcile`: the response as asked for. Both give out each piece of the answer once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import Any
+
+from ..actions import ServerEvent
+from ..answer import Answer
+from ..continuity import encode
+from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
+from . import items
+
+Json = Mapping[str, Any]
+Key = tuple[Hashable, ...]
+
+TERMINAL = frozenset({"completed", "failed", "cancelled", "incomplete"})
+"""States in which a response does nothing more."""
+
+
+class ResponseMachine:
+    """The responses of one call, one after the other (an approval's answer opens the next).
+
+    ``live`` names the functions whose calls are given out as they come, None all of them. Others
+    are held until the response ends: a hosted agent shows the calls that it answers itself in the
+    same way as those for the client, and only an output among the items tells them apart.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        live: Collection[str] | None = None,
+        stored: bool = True,
+        run_steps: bool = False,
+    ) -> None:
+        self.answer = answer
+        self.response: Json | None = None
+        """The response as last seen in a state that ends it."""
+        self.error: Json | None = None
+        """Payload of an ``error`` event."""
+        self.started = False
+        """Whether the response has begun to answer: an error after this is one in mid-stream."""
+        self.resumed = False
+        """Whether events may come a second time."""
+        self.sequence = -1
+        """Number of the last event that was read."""
+        self.response_id: str | None = None
+        self._live = live
+        self._stored = stored
+        self._run_steps = run_steps
+        self._round = 0
+        self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
+        self._calls: dict[Key, Json] = {}
+        self._outputs: set[str] = set()  # call ids that the agent answered itself
+        self._approvals: dict[str, Json] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether this response has said how it ended."""
+        return self.response is not None or self.error is not None
+
+    def expect_more(self) -> None:
+        """Another response follows in the same answer."""
+        self._round += 1
+        self.response = None
+        self.response_id = None
+        self.sequence = -1
+        self.resumed = False
+        self._keys.clear()
+        self._calls.clear()
+        self._approvals.clear()
+
+    # -- events --------------------------------------------------------------------------------
+
+    def receive(self, event: ServerEvent) -> None:
+        """One event. Those that say nothing new are not even decoded."""
+        handler = _HANDLERS.get(event.name)
+        if handler is None and event.name != "message":
+            return
+        try:
+            data = json.loads(event.data)
+        except ValueError:
+            if event.name != "error":
+                return  # cut in mid-event; the stream's end shows what is missing
+            data = {"message": event.data}
+        if not isinstance(data, dict):
+            data = {"message": str(data)}
+        if handler is None:  # a host that leaves out the event's name
+            handler = _HANDLERS.get(str(data.get("type")))
+        number = data.get("sequence_number")
+        if isinstance(number, int):
+            if self.resumed and number <= self.sequence:
+                return
+            self.sequence = number
+        if handler is not None:
+            handler(self, data)
+
+    def _on_response(self, event: Json) -> None:
+        self._know(event.get("response") or {})
+
+    def _on_end(self, event: Json) -> None:
+        response = event.get("response") or {}
+        status = str(event.get("type")).partition(".")[2]
+        self.reconcile({"status": status, **response} if status in TERMINAL else response)
+
+    def _on_item(self, event: Json) -> None:
+        item = event.get("item") or {}
+        self.announce()
+        key = self._key({**event, "item_id": item.get("id")})
+        if item.get("type") == "message":
+            self.answer.know(message_id=item.get("id"))
+        elif item.get("type") == "function_call":
+            self._call(key, item)
+
+    def _on_item_done(self, event: Json) -> None:
+        item = event.get("item") or {}
+        self._item(self._key({**event, "item_id": item.get("id")}), item)
+
+    def _on_text(self, event: Json) -> None:
+        self.announce()
+        self.answer.text(self._part(event), event.get("delta") or "")
+
+    def _on_text_done(self, event: Json) -> None:
+        self.announce()
+        self.answer.whole_text(self._part(event), event.get("text") or "")
+
+    def _on_annotation(self, event: Json) -> None:
+        self.announce()
+        part = self._part(event)
+        self._annotation(part, event.get("annotation_index", 0), event.get("annotation") or {})
+
+    def _on_refusal(self, event: Json) -> None:
+        self.announce()
+        self.answer.refusal(self._part(event), event.get("delta") or "")
+
+    def _on_refusal_done(self, event: Json) -> None:
+        self.announce()
+        self.answer.whole_refusal(self._part(event), event.get("refusal") or "")
+
+    def _on_arguments(self, event: Json) -> None:
+        self.announce()
+        self.answer.tool_arguments(self._key(event), event.get("delta") or "")
+
+    def _on_summary(self, event: Json) -> None:
+        self.announce()
+        part = (*self._key(event), "summary", event.get("summary_index", 0))
+        self.answer.reasoning(part, event.get("delta") or "")
+
+    def _on_reasoning(self, event: Json) -> None:
+        self.announce()
+        part = (*self._key(event), "text", event.get("content_index", 0))
+        self.answer.reasoning(part, event.get("delta") or "")
+
+    def _on_error(self, event: Json) -> None:
+        self.error = event
+
+    # -- the response as asked for -------------------------------------------------------------
+
+    def reconcile(self, response: Json) -> None:
+        """The response has ended, and this is all of it."""
+        self._know(response)
+        output = [item for item in response.get("output") or () if isinstance(item, Mapping)]
+        present = {item.get("id") for item in output}
+        for index, item in enumerate(output):
+            item_id = item.get("id")
+            key = self._keys.get(str(item_id))
+            if key is None:
+                key = (self._round, index)
+                if any(k == key and i in present for i, k in self._keys.items()):
+                    key = (self._round, str(item_id))  # this list leaves out what the stream had
+            self._item(key, item)
+        self.response = response
+
+    def pending(self) -> tuple[list[Json], list[Json]]:
+        """The function calls and the approval requests that the client has to answer."""
+        calls = [c for c in self._calls.values() if c.get("call_id") not in self._outputs]
+        return calls, list(self._approvals.values())
+
+    def finish_calls(self) -> None:
+        """Give out what waits for the client, functions and approvals alike."""
+        for key, call in self._calls.items():
+            if call.get("call_id") not in self._outputs:
+                self.announce()
+                self.answer.whole_tool_call(
+                    key,
+                    id=self._call_id("rc", str(call.get("call_id"))),
+                    name=call.get("name") or "",
+                    arguments=call.get("arguments") or "",
+                )
+        for request_id, request in self._approvals.items():
+            self.announce()
+            self.answer.whole_tool_call(
+                ("approval", request_id),
+                id=self._call_id("pq", request_id),
+                name=APPROVAL_FUNCTION,
+                arguments=build_approval_arguments(request),
+            )
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """The answer begins: a first chunk that carries the ids alone."""
+        if not self.started:
+            self.started = True
+            self.answer.announce()
+
+    def adopt(self, response: Json) -> None:
+        """This is the response that was made; it may go on."""
+        self._know(response)
+
+    def _know(self, response: Json) -> None:
+        self.response_id = response.get("id") or self.response_id
+        conversation = response.get("conversation")
+        if isinstance(conversation, Mapping):
+            conversation = conversation.get("id")
+        self.answer.know(
+            response_id=self.response_id,
+            conversation_id=conversation,
+            agent_session_id=response.get("agent_session_id"),
+        )
+        known = self.answer.ids.get("conversation_id")
+        if known or self._stored:
+            self.answer.know(thread_id=known or self.response_id)
+
+    def _key(self, event: Json) -> Key:
+        item_id = event.get("item_id")
+        known = self._keys.get(str(item_id))
+        if known is not None:
+            return known
+        index = event.get("output_index")
+        key = (self._round, item_id if index is None else index)
+        if item_id:
+            self._keys[str(item_id)] = key
+        return key
+
+    def _part(self, event: Json) -> Key:
+        return (*self._key(event), event.get("content_index", 0))
+
+    def _item(self, key: Key, item: Json) -> None:
+        """An item that is complete, seen for the first time or again."""
+        self.announce()
+        kind = str(item.get("type"))
+        handler = _ITEMS.get(kind)
+        if handler is not None:
+            handler(self, key, item)
+        if items.is_trace(kind) or kind == "function_call_output":
+            if self._run_steps and self.answer.first_time(("step", key)):
+                self.answer.fields(run_steps=[items.map_trace(item)])
+        elif handler is None and self.answer.first_time(("item", key)):
+            self.answer.fields(items=[dict(item)])
+
+    def _message(self, key: Key, item: Json) -> None:
+        self.answer.know(message_id=item.get("id"))
+        for index, content in enumerate(item.get("content") or ()):
+            part = (*key, index)
+            if content.get("type") == "refusal":
+                self.answer.whole_refusal(part, content.get("refusal") or "")
+            elif content.get("text") is not None:
+                self.answer.whole_text(part, content["text"])
+                for number, annotation in enumerate(content.get("annotations") or ()):
+                    self._annotation(part, number, annotation)
+
+    def _annotation(self, part: Key, number: int, annotation: Json) -> None:
+        self.answer.annotation(part, number, items.map_annotation(annotation))
+
+    def _call(self, key: Key, item: Json) -> None:
+        self._calls[key] = {**self._calls.get(key, {}), **item}
+        name = item.get("name") or ""
+        if self._live is None or name in self._live:
+            call_id = self._call_id("rc", str(item.get("call_id")))
+            self.answer.tool_call(key, id=call_id, name=name)
+
+    def _whole_call(self, key: Key, item: Json) -> None:
+        self._call(key, item)
+        name = item.get("name") or ""
+        if self._live is None or name in self._live:
+            call_id = self._call_id("rc", str(item.get("call_id")))
+            self.answer.whole_tool_call(
+                key, id=call_id, name=name, arguments=item.get("arguments") or ""
+            )
+
+    def _call_output(self, key: Key, item: Json) -> None:
+        self._outputs.add(str(item.get("call_id")))
+
+    def _call_id(self, kinds: str, service_id: str) -> str:
+        """``kinds``: those of a response and of a conversation. Unstored, the id can carry no more
+        than itself: the history will be sent whole."""
+        conversation = self.answer.ids.get("conversation_id")
+        if conversation:
+            return encode(kinds[1], conversation, service_id)
+        if not self._stored or not self.response_id:
+            return service_id
+        return encode(kinds[0], self.response_id, service_id)
+
+    def _reasoning(self, key: Key, item: Json) -> None:
+        for field, name in (("summary", "summary"), ("content", "text")):
+            for index, part in enumerate(item.get(field) or ()):
+                if part.get("text"):
+                    self.answer.whole_reasoning((*key, name, index), part["text"])
+
+    def _image(self, key: Key, item: Json) -> None:
+        image = items.map_image(item)
+        if image is not None:
+            self.answer.image(key, image)
+
+    def _code(self, key: Key, item: Json) -> None:
+        for index, output in enumerate(item.get("outputs") or ()):
+            if output.get("type") == "image" and output.get("url"):
+                image = {"type": "image_url", "image_url": {"url": output["url"]}}
+                self.answer.image((*key, index), image)
+
+    def _approval(self, key: Key, item: Json) -> None:
+        self._approvals[str(item.get("id"))] = item
+
+    def _approved(self, key: Key, item: Json) -> None:
+        self._approvals.pop(str(item.get("approval_request_id")), None)
+
+    def _consent(self, key: Key, item: Json) -> None:
+        if self.answer.first_time(("consent", key)):
+            self.answer.whole_text((*key, "consent"), items.consent_text(item))
+            self.answer.fields(oauth_consent_requests=[dict(item)])
+
+
+_HANDLERS: dict[str, Callable[[ResponseMachine, Json], None]] = {
+    "response.created": ResponseMachine._on_response,
+    "response.queued": ResponseMachine._on_response,
+    "response.in_progress": ResponseMachine._on_response,
+    "response.completed": ResponseMachine._on_end,
+    "response.incomplete": ResponseMachine._on_end,
+    "response.failed": ResponseMachine._on_end,
+    "response.cancelled": ResponseMachine._on_end,
+    "response.output_item.added": ResponseMachine._on_item,
+    "response.output_item.done": ResponseMachine._on_item_done,
+    "response.output_text.delta": ResponseMachine._on_text,
+    "response.output_text.done": ResponseMachine._on_text_done,
+    "response.output_text.annotation.added": ResponseMachine._on_annotation,
+    "response.refusal.delta": ResponseMachine._on_refusal,
+    "response.refusal.done": ResponseMachine._on_refusal_done,
+    "response.function_call_arguments.delta": ResponseMachine._on_arguments,
+    "response.reasoning_summary_text.delta": ResponseMachine._on_summary,
+    "response.reasoning_text.delta": ResponseMachine._on_reasoning,
+    "error": ResponseMachine._on_error,
+}
+"""What is read of the stream; every other event (progress of tools, new names) is passed over."""
+
+_ITEMS: dict[str, Callable[[ResponseMachine, Key, Json], None]] = {
+    "message": ResponseMachine._message,
+    "function_call": ResponseMachine._whole_call,
+    "function_call_output": ResponseMachine._call_output,
+    "reasoning": ResponseMachine._reasoning,
+    "image_generation_call": ResponseMachine._image,
+    "code_interpreter_call": ResponseMachine._code,
+    "mcp_approval_request": ResponseMachine._approval,
+    "mcp_approval_response": ResponseMachine._approved,
+    "mcp_call": ResponseMachine._approved,
+    "oauth_consent_request": ResponseMachine._consent,
+}

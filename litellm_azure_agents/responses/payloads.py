@@ -1,0 +1,216 @@
+"""OpenAI messages and parameters -> the body of ``POST /responses`` (protocols B2).
+
+System and developer messages go in as input items of their roles: the service refuses the field
+``instructions`` next to an agent. ``additional_instructions`` becomes a developer message before
+the others; ``instructions`` (which would replace the agent's own) works at a container only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..call import Call
+from ..content import text_of
+from ..options import OptionError
+from . import refused
+from .target import Target
+
+JsonObject = dict[str, Any]
+
+
+# -- content -----------------------------------------------------------------------------------
+
+
+def build_user_content(content: Any) -> str | list[JsonObject]:
+    """A user message's content; raises ValueError for parts that an agent can't take."""
+    if not isinstance(content, list):
+        return text_of(content)
+    parts = [_build_part(part) for part in content]
+    if len(parts) == 1 and parts[0]["type"] == "input_text":
+        return str(parts[0]["text"])
+    return parts
+
+
+def _build_part(part: Any) -> JsonObject:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if isinstance(part, str):
+        return {"type": "input_text", "text": part}
+    if kind in ("text", "input_text", "output_text"):
+        return {"type": "input_text", "text": str(part.get("text") or "")}
+    if kind == "image_url":
+        image = part.get("image_url")
+        image = {"url": image} if isinstance(image, str) else dict(image or {})
+        url = str(image.get("url") or "")
+        if not url.startswith(("https://", "http://", "data:image/")):
+            raise ValueError("image_url takes an https URL or a data:image/… URL")
+        return {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
+    if kind == "image_file":
+        image = part.get("image_file") or {}
+        return {
+            "type": "input_image",
+            "file_id": image.get("file_id"),
+            "detail": image.get("detail") or "auto",
+        }
+    if kind == "file":
+        return _build_file(part.get("file") or {})
+    if kind in ("input_image", "input_file"):
+        return dict(part)
+    raise ValueError(f"a content part of type {kind!r} can't be given to an agent")
+
+
+def _build_file(file: Mapping[str, Any]) -> JsonObject:
+    names = ("file_id", "file_data", "file_url", "filename")
+    built = {name: file[name] for name in names if file.get(name) is not None}
+    file_id = built.get("file_id")
+    if isinstance(file_id, str) and file_id.startswith(("https://", "http://")):
+        built["file_url"] = built.pop("file_id")
+    if not built.keys() & {"file_id", "file_data", "file_url"}:
+        raise ValueError("a file part needs a file_id, file_data or file_url")
+    return {"type": "input_file", **built}
+
+
+def assistant_text(message: Mapping[str, Any]) -> str:
+    """What an assistant turn said, a refusal included; thoughts are not repeated to the agent."""
+    content = message.get("content")
+    if isinstance(content, list):
+        content = [
+            part
+            for part in content
+            if not (isinstance(part, Mapping) and str(part.get("type")).endswith("thinking"))
+        ]
+    return text_of(content) or str(message.get("refusal") or "")
+
+
+def is_system(message: Mapping[str, Any]) -> bool:
+    return message.get("role") in ("system", "developer")
+
+
+# -- the body ----------------------------------------------------------------------------------
+
+
+def build_body(call: Call, target: Target, *, polling: bool) -> JsonObject:
+    """The body but for input, state and the caller's tools. Raises OptionError."""
+    refused.check_classic_options(call)
+    if polling and call.params.store is False:
+        raise OptionError(
+            "run_mode='poll' runs in the background, which needs a stored response; leave out "
+            "store=False",
+            "store",
+        )
+    fields = _fields(call)
+    if not target.takes_settings:
+        fields.pop("text", None)  # compared with the agent's own, see `check_against`
+        fields = refused.allowed(call, fields)
+    body = {**target.reference, **fields}
+    body["stream"] = not polling
+    if polling or call.options.background:
+        body["background"] = True
+    return body
+
+
+def _fields(call: Call) -> JsonObject:
+    params, options = call.params, call.options
+    metadata = {**(options.run_metadata or {}), **(options.response_metadata or {})}
+    choice = params.tool_choice if params.tool_choice is not None else params.function_call
+    instructions = [options.instructions]
+    if options.system_messages == "replace":
+        instructions += [m.get("content") for m in call.messages if is_system(m)]
+    fields = {
+        "instructions": "\n\n".join(text_of(i) for i in instructions if i) or None,
+        "temperature": params.temperature,
+        "top_p": params.top_p,
+        "max_output_tokens": params.token_limit,
+        "tool_choice": _build_tool_choice(choice),
+        "parallel_tool_calls": params.parallel_tool_calls,
+        "text": build_text(params.response_format),
+        "reasoning": {"effort": params.reasoning_effort} if params.reasoning_effort else None,
+        "max_tool_calls": options.max_tool_calls,
+        "truncation": options.truncation,
+        "include": options.include,
+        "store": params.store,
+        "metadata": metadata or None,
+        "structured_inputs": options.structured_inputs,
+        "agent_session_id": options.agent_session_id,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def build_text(response_format: Mapping[str, Any] | str | None) -> JsonObject | None:
+    """A chat completion's response_format in the form of a response's ``text``."""
+    if response_format is None:
+        return None
+    if isinstance(response_format, str):
+        return {"format": {"type": "text" if response_format == "auto" else response_format}}
+    if response_format.get("type") == "json_schema":
+        return {"format": {"type": "json_schema", **(response_format.get("json_schema") or {})}}
+    return {"format": dict(response_format)}
+
+
+def _build_tool_choice(choice: Any) -> Any:
+    if isinstance(choice, Mapping):
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
+        if name:
+            return {"type": "function", "name": name}
+    return choice
+
+
+# -- tools -------------------------------------------------------------------------------------
+
+
+def caller_tools(call: Call) -> list[JsonObject]:
+    """The caller's tools in the flat form of responses, old-style ``functions`` included."""
+    if call.options.agent_tools == "agent_only":
+        return []
+    flat = []
+    for tool in call.params.tools or ():
+        function = tool.get("function")
+        if tool.get("type") == "function" and isinstance(function, Mapping):
+            flat.append({"type": "function", **function})
+        else:
+            flat.append(dict(tool))
+    return flat + [{"type": "function", **f} for f in call.params.functions or ()]
+
+
+def check_against(
+    definition: Mapping[str, Any], tools: Sequence[JsonObject], text: JsonObject | None, agent: str
+) -> None:
+    """The agent must have the caller's tools and answer format; OptionError names what it lacks."""
+    own = [tool for tool in definition.get("tools") or () if isinstance(tool, Mapping)]
+    names = {t.get("name") or (t.get("function") or {}).get("name") for t in own}
+    kinds = {tool.get("type") for tool in own}
+    lacking = [
+        str(tool.get("name") if tool.get("type") == "function" else tool.get("type"))
+        for tool in tools
+        if (tool.get("name") not in names if tool.get("type") == "function"
+            else tool.get("type") not in kinds)
+    ]  # fmt: skip
+    if lacking:
+        raise OptionError(
+            f"the agent {agent!r} has no tool {', '.join(map(repr, lacking))}, and the service "
+            "takes none with a call: add it to the agent (a new version of its definition), or "
+            "leave it out",
+            "tools",
+        )
+    if text is not None and not _same_format((definition.get("text") or {}).get("format"), text):
+        raise OptionError(
+            f"the agent {agent!r} doesn't answer in this response_format, and the service takes "
+            "none with a call: set it as `text.format` in the agent's definition, or leave it out "
+            "(drop_params=True does)",
+            "response_format",
+        )
+
+
+def _same_format(own: Any, text: JsonObject) -> bool:
+    wanted = text["format"]
+    if not isinstance(own, Mapping):
+        return False
+    if wanted.get("type") == "json_object":
+        return own.get("type") in ("json_object", "json_schema")
+    if own.get("type") != wanted.get("type"):
+        return False
+    return json.dumps(own.get("schema"), sort_keys=True) == json.dumps(
+        wanted.get("schema"), sort_keys=True
+    )

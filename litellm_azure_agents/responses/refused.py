@@ -1,0 +1,102 @@
+"""What the service refuses next to an agent, as data: change it here when the service changes.
+
+The agent's definition is the only place for these fields: a request that has one of them gets 400
+``invalid_payload``, "Not allowed when agent is specified", with the field in ``details[].param``.
+Seen for all of `REFUSED` but ``model`` and ``parallel_tool_calls`` (which the SDK doesn't send).
+A field that is not listed is sent; when the service refuses it all the same, the error names it
+(and ``drop_params`` sends the request again without it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..actions import Reply
+from ..call import Call
+from ..options import OptionError
+
+REFUSED = (
+    "model", "instructions", "temperature", "top_p", "tools", "tool_choice",
+    "parallel_tool_calls", "text",
+)  # fmt: skip
+
+HARMLESS: dict[str, tuple[Any, ...]] = {
+    "tool_choice": ("auto",),
+    "parallel_tool_calls": (True,),
+    "text": ({"format": {"type": "text"}},),
+}
+"""Values of refused fields that say what would be without them: left out instead of refused."""
+
+CALLERS_NAMES = {
+    "text": "response_format",
+    "max_output_tokens": "max_tokens",
+    "reasoning": "reasoning_effort",
+    "metadata": "run_metadata",
+}
+"""Where a field of the request has another name as a parameter of the call."""
+
+ADVICE: dict[str, str] = {
+    "instructions": "use additional_instructions or a system message, which go in as developer and "
+    "system messages, or change the agent's definition",
+    "tool_choice": "the agent's definition says how its tools are chosen",
+}
+
+CLASSIC_ONLY: dict[str, str] = {
+    "tool_resources": "give the agent's tools their files and indexes in its definition",
+    "truncation_strategy": "use truncation ('auto' or 'disabled')",
+    "max_prompt_tokens": "use truncation='auto'",
+    "thread_metadata": "use response_metadata",
+}
+"""Options that only classic agents have, and what to do instead."""
+
+_PHRASE = "not allowed when agent is specified"
+
+
+def check_classic_options(call: Call) -> None:
+    """Refuse options of classic agents by name; raises OptionError."""
+    for name, advice in CLASSIC_ONLY.items():
+        if getattr(call.options, name) is not None and not call.drop_params:
+            raise OptionError(f"{name!r} is for classic agents: {advice}", name)
+
+
+def allowed(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` of the request without those that the service refuses next to an agent.
+
+    Raises OptionError for one that matters, unless the caller drops parameters.
+    """
+    kept: dict[str, Any] = {}
+    for wire, value in fields.items():
+        if wire not in REFUSED:
+            kept[wire] = value
+        elif value not in HARMLESS.get(wire, ()) and not call.drop_params:
+            raise OptionError(refusal(wire), CALLERS_NAMES.get(wire, wire))
+    return kept
+
+
+def refusal(wire: str) -> str:
+    """The sentence that names a refused field as the caller knows it."""
+    name = CALLERS_NAMES.get(wire, wire)
+    advice = ADVICE.get(wire, "set it in the agent's definition")
+    return (
+        f"the service doesn't take {name!r} with a call to an agent: {advice}, or leave it out "
+        "(drop_params=True does)"
+    )
+
+
+def fields_in(reply: Reply) -> list[str]:
+    """The fields that a 400 names as refused next to an agent; empty if it is something else."""
+    data = reply.json() if reply.status == 400 else None
+    error = data.get("error") if isinstance(data, Mapping) else None
+    if not isinstance(error, Mapping):
+        return []
+    details = error.get("details")
+    entries: Sequence[Any] = [error, *(details if isinstance(details, list) else ())]
+    named = [
+        str(entry["param"]).lstrip("/").split(".")[0].split("/")[0]
+        for entry in entries
+        if isinstance(entry, Mapping)
+        and entry.get("param")
+        and _PHRASE in str(entry.get("message")).lower()
+    ]
+    return list(dict.fromkeys(named))

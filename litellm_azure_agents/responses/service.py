@@ -1,0 +1,110 @@
+"""The requests beside the one that a turn is: the agent's definition, reading, cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import errors
+from ..actions import Exchange, Lookup, Reply, Request, Send, Steps, Wait
+from ..call import Call
+from ..exchange import request
+from ..retry import poll_intervals
+from .machine import TERMINAL
+from .target import Target
+
+Json = Mapping[str, Any]
+
+
+class ResponseService:
+    """Generators over the endpoints of protocols B; each raises LiteLLM's exceptions."""
+
+    def __init__(self, call: Call, target: Target) -> None:
+        self._call = call
+        self._target = target
+
+    def definition(self) -> Any:
+        """What the version that answers is made of, read at most once in ``agent_cache_ttl``
+        seconds; None where it can't be read."""
+        call, url = self._call, self._target.definition_url
+        if url is None:
+            return None
+        action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
+        doing = "read the agent's definition"
+        reply = yield from request(call, action, doing=doing, repeatable=True)
+        if not reply.ok:
+            raise errors.from_reply(call.context, reply, doing=doing)
+        return definition_of(reply.json() or {})
+
+    def read(self, response_id: str) -> Exchange:
+        """The response, or the error answer for it."""
+        action = Send(Request("GET", self._target.url(response_id)))
+        return request(self._call, action, doing="read the response", repeatable=True)
+
+    def wait_for(
+        self, response_id: str, first: Json | None, next_interval: Callable[[], float]
+    ) -> Any:
+        """The response once it has ended, or the Reply that says that it can't be had."""
+        call = self._call
+        response = first
+        while True:
+            if response is None:
+                reply = yield from self.read(response_id)
+                if not reply.ok:
+                    return reply
+                response = reply.json() or {}
+            if response.get("status") in TERMINAL:
+                return response
+            if call.remaining() <= 0:
+                raise errors.timed_out(call.context, call.timeout)
+            yield Wait(min(next_interval(), max(call.remaining(), 0.01)))
+            response = None
+
+    def cancel(self, response_id: str) -> Steps:
+        """Ask the service to stop a background response; that it has ended already is fine."""
+        yield Send(Request("POST", self._target.url(response_id, "cancel")))
+
+    def forget(self, ids: Mapping[str, str]) -> Steps:
+        """Delete what the call left behind. Best effort: the answer is there and stays good."""
+        if self._target.is_stateless:
+            return
+        conversation = ids.get("conversation_id")
+        if conversation:
+            url = self._target.endpoint.url("conversations", conversation)
+        else:
+            url = self._target.url(ids["response_id"])
+        yield Send(Request("DELETE", url))
+
+    # -- a conversation that another response holds --------------------------------------------
+
+    def unlocked(self, action: Any, *, doing: str) -> Exchange:
+        """Play ``action``, again and again within the timeout while the conversation is locked."""
+        next_interval = poll_intervals(None)
+        while True:
+            reply = yield from request(self._call, action, doing=doing)
+            wait = next_interval()
+            if not is_locked(reply) or wait > self._call.remaining():
+                return reply
+            yield Wait(wait)
+
+
+def definition_of(agent: Json) -> Json:
+    """The definition in an agent (its latest version's) or in a version."""
+    latest = (agent.get("versions") or {}).get("latest") or agent
+    definition = latest.get("definition")
+    return definition if isinstance(definition, Mapping) else {}
+
+
+def is_locked(reply: Reply) -> bool:
+    """Whether a request was refused since another response works on the conversation."""
+    if reply.status not in (400, 409):
+        return False
+    return "conversation_locked" in (errors.parse_error(reply).code or "")
+
+
+def is_unknown_state(reply: Reply) -> bool:
+    """Whether the service doesn't know the response or conversation that was to be continued."""
+    if reply.status == 404:
+        return True
+    error = errors.parse_error(reply) if reply.status == 400 else None
+    return error is not None and (error.code or "").endswith(("response_not_found", "_not_found"))

@@ -1,0 +1,129 @@
+"""Where a new agent's responses are made: the four kinds of endpoint (protocols B1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from ..endpoint import Endpoint
+
+Style = Literal["project", "agent", "application", "container"]
+
+AGENT_API_VERSION = "v1"
+"""Of an agent's own endpoint, and of reading agents and their versions."""
+APPLICATION_API_VERSION = "2025-11-15-preview"
+FOUNDRY_FEATURES = (
+    "WorkflowAgents=V1Preview,ExternalAgents=V1Preview,DraftAgents=V1Preview,"
+    "AgentsOptimization=V2Preview"
+)
+"""What the official SDK opts in to at an agent's own endpoint; without it some agents are a 403."""
+
+_TAIL = re.compile(r"/responses$|/openai(?:/v1)?(?:/responses)?$")
+_AGENT_PATH = re.compile(r"^(?P<project>.*)/agents/(?P<name>[^/]+)(?:/endpoint(?:/protocols)?)?$")
+_APPLICATION_PATH = re.compile(
+    r"^(?P<project>.*)/applications/(?P<name>[^/]+)(?:/endpoint)?(?:/protocols)?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An agent and its endpoint."""
+
+    style: Style
+    name: str
+    version: str | None
+    endpoint: Endpoint
+    """Under it are ``/responses`` and, at a project, ``/conversations``."""
+    project: Endpoint | None = None
+    """Under it are ``/agents``: where the definition can be read, if it can."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
+        """The URL of ``/responses/…``."""
+        return self.endpoint.url("responses", *segments, query=query)
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """The body fields that name the agent; the other styles name it by their path."""
+        if self.style != "project":
+            return {}
+        reference = {"type": "agent_reference", "name": self.name}
+        if self.version:
+            reference["version"] = self.version
+        return {"agent_reference": reference}
+
+    @property
+    def definition_url(self) -> str | None:
+        """Where the version that answers is described, if it can be read."""
+        if self.project is None:
+            return None
+        if self.version:
+            return self.project.url("agents", self.name, "versions", self.version)
+        return self.project.url("agents", self.name)
+
+    @property
+    def takes_settings(self) -> bool:
+        """Whether the endpoint takes tools, instructions and the like with a call (protocols C)."""
+        return self.style == "container"
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether the endpoint keeps nothing between calls (published applications)."""
+        return self.style == "application"
+
+
+def resolve_target(
+    base: str, agent: str, *, style: Style | None = None, api_version: str | None = None
+) -> Target:
+    """The endpoint that ``base`` and ``style`` mean; raises ValueError for a contradiction."""
+    name, _, version = agent.partition(":")
+    parts = urlsplit(base)
+    origin, path = f"{parts.scheme}://{parts.netloc}", _TAIL.sub("", parts.path.rstrip("/"))
+    of_agent, of_application = _AGENT_PATH.match(path), _APPLICATION_PATH.match(path)
+    if style is None:
+        style = _recognise(path, of_agent, of_application)
+    if style == "container":
+        plain = origin + parts.path.rstrip("/").removesuffix("/responses")
+        return Target(style, name, version or None, Endpoint(plain, api_version))
+    found = of_agent or of_application
+    root = origin + (found["project"] if found else path)
+    project = Endpoint(root, AGENT_API_VERSION)
+    if style == "project":
+        return Target(
+            style, name, version or None, Endpoint(f"{root}/openai/v1", api_version), project
+        )
+    if style == "agent":
+        if version:
+            raise ValueError(
+                f"the agent's own endpoint serves the version that it is set to; leave out "
+                f"':{version}', or give the project endpoint as api_base"
+            )
+        if of_agent and unquote(of_agent["name"]) != name:
+            raise ValueError(
+                f"api_base is the endpoint of the agent {of_agent['name']!r}, the model names "
+                f"{name!r}"
+            )
+        endpoint = Endpoint(
+            project.url("agents", name, "endpoint", "protocols", "openai").partition("?")[0],
+            api_version or AGENT_API_VERSION,
+        )
+        return Target(style, name, None, endpoint, project, {"Foundry-Features": FOUNDRY_FEATURES})
+    published = unquote(of_application["name"]) if of_application else name
+    endpoint = Endpoint(
+        project.url("applications", published, "protocols", "openai").partition("?")[0],
+        api_version or APPLICATION_API_VERSION,
+    )
+    return Target(style, name, version or None, endpoint)
+
+
+def _recognise(
+    path: str, of_agent: re.Match[str] | None, of_application: re.Match[str] | None
+) -> Style:
+    if not path:
+        return "container"
+    if of_agent:
+        return "agent"
+    return "application" if of_application else "project"

@@ -1,0 +1,296 @@
+"""One call to a new agent: which requests, in which order, until the answer is complete.
+
+An ordinary turn is one streamed ``POST /responses`` (design rule 2). What else may happen (a broken
+stream, approvals, polling, a refused field) is in the generators below, written once for every way
+of driving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import errors
+from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Send, Steps, Stream
+from ..answer import Answer, Usage
+from ..call import Call
+from ..exchange import LostAnswer, request
+from ..options import OptionError
+from ..retry import poll_intervals
+from . import history, payloads, refused
+from .items import add_usage, finish_reason, map_usage
+from .machine import TERMINAL, ResponseMachine
+from .service import ResponseService, is_unknown_state
+from .target import Target
+
+Json = Mapping[str, Any]
+_SESSION_HEADER = "x-agent-session-id"
+
+
+class ResponseTurn:
+    """A turn of a new agent; `run` and `abandon` are played by a driver."""
+
+    def __init__(self, call: Call, target: Target) -> None:
+        self.call = call
+        self.target = target
+        self.answer = Answer(citations=call.options.citations)
+        self.service = ResponseService(call, target)
+        self._polling = call.options.run_mode == "poll"
+        self._background = self._polling or call.options.background
+        self._opened = False  # a request that makes a response may have been acted on
+        self._lost: Lost | None = None  # why the stream ended early
+        self._usage: Usage | None = None
+        tools = payloads.caller_tools(call)
+        self.machine = ResponseMachine(
+            self.answer,
+            # Where the agent may be code that calls functions of its own, see ResponseMachine.
+            live={str(t.get("name")) for t in tools}
+            if target.style in ("agent", "container")
+            else None,
+            stored=call.params.store is not False and not target.is_stateless,
+            run_steps=call.options.include_run_steps,
+        )
+        call.context.ids = self.answer.ids
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        return self.answer.ids
+
+    # -- the turn ------------------------------------------------------------------------------
+
+    def run(self) -> Steps:
+        try:
+            body = payloads.build_body(self.call, self.target, polling=self._polling)
+            plan = history.plan(self.call, self.target)
+            body.update((yield from self._tools()))
+        except ValueError as error:  # HistoryError and OptionError included
+            raise self._bad_request(error) from None
+        yield from self._respond(body, plan)
+        yield from self._approve(body)
+        yield from self._conclude()
+
+    def _bad_request(self, error: ValueError) -> Exception:
+        param = error.param if isinstance(error, OptionError) else "messages"
+        return errors.bad_request(self.call.context, str(error), param=param)
+
+    def _tools(self) -> Any:
+        """The caller's tools for the body, where they are taken; else they are checked against the
+        agent's own, and the caller's response_format with them."""
+        call = self.call
+        tools = payloads.caller_tools(call)
+        if self.target.takes_settings:
+            return {"tools": tools} if tools else {}
+        text = payloads.build_text(call.params.response_format)
+        if text in refused.HARMLESS["text"] or call.drop_params:
+            text = None
+        if call.options.agent_tools == "replace" and tools:
+            raise OptionError("the tools of a new agent can't be replaced by a call", "agent_tools")
+        if not tools and text is None:
+            return {}
+        definition = yield from self.service.definition()
+        if definition is None:
+            if text is not None:
+                raise OptionError(refused.refusal("text"), "response_format")
+            return {}  # a published application shows no definition: the agent's own tools count
+        if definition.get("kind") == "hosted":  # its code decides, as at a container
+            return {name: value for name, value in (("tools", tools), ("text", text)) if value}
+        payloads.check_against(definition, tools, text, call.agent)
+        return {}
+
+    def _respond(self, body: dict[str, Any], plan: history.Plan) -> Steps:
+        """Make the response, and follow it until it ends."""
+        self.answer.know(conversation_id=plan.conversation_id)
+        full = {**body, **plan.body}
+        if plan.items or not plan.body:
+            full["input"] = plan.items
+        reply = yield from self._open(full)
+        if not reply.ok and plan.found and is_unknown_state(reply):
+            # The ids in the history are of another project or too old; the history is the truth.
+            try:
+                whole = history.plan(self.call, self.target, whole=True)
+            except ValueError as error:
+                raise self._bad_request(error) from None
+            reply = yield from self._open({**body, "input": whole.items})
+        if not reply.ok:
+            raise self._refusal(reply)
+        self._opened = True
+        yield from self._follow(reply)
+
+    def _open(self, body: dict[str, Any]) -> Any:
+        """Send what makes the response; without the fields that the service refuses, if it may."""
+        doing = "create the response"
+        action = Send if self._polling else Stream
+        self._opened = True
+        try:
+            while True:
+                request_ = Request("POST", self.target.url(), body)
+                reply = yield from self.service.unlocked(action(request_), doing=doing)
+                named = [name for name in refused.fields_in(reply) if name in body]
+                if not (named and self.call.drop_params):
+                    break
+                body = {name: value for name, value in body.items() if name not in named}
+        except LostAnswer as lost:
+            raise errors.connection(self.call.context, lost.lost, doing=doing) from None
+        except Exception as error:  # refused: nothing goes on, unless it was our timeout
+            self._opened = isinstance(error, errors.Timeout)
+            raise
+        self._opened = reply.ok
+        return reply
+
+    def _refusal(self, reply: Reply) -> Exception:
+        named = refused.fields_in(reply)
+        if not named:
+            return errors.from_reply(self.call.context, reply, doing="create the response")
+        text = "; ".join(refused.refusal(name) for name in named)
+        param = refused.CALLERS_NAMES.get(named[0], named[0])
+        return errors.bad_request(
+            self.call.context, f"{text} ({self.call.context.where()})", param=param
+        )
+
+    # -- following a response ------------------------------------------------------------------
+
+    def _follow(self, reply: Reply) -> Steps:
+        """Read the response's events; what they don't bring is asked for."""
+        self.answer.know(agent_session_id=reply.headers.get(_SESSION_HEADER))
+        machine = self.machine
+        if not reply.streaming:
+            response = reply.json() or {}
+            machine.adopt(response)
+            yield from self._wait(response)
+            return
+        yield from self._read()
+        if not machine.over and self._background:
+            yield from self._resume()
+        if not machine.over:
+            yield from self._wait(None)
+
+    def _read(self) -> Steps:
+        """Events until the response has ended or the stream has."""
+        machine = self.machine
+        while not machine.over:
+            batch = yield Read()
+            if not isinstance(batch, list):
+                if batch is not None and batch.timed_out:
+                    raise errors.timed_out(self.call.context, self.call.timeout)
+                self._lost = batch
+                break
+            for event in batch:
+                machine.receive(event)
+            yield from self._emit()
+
+    def _emit(self) -> Steps:
+        if self.machine.started:
+            deltas = self.answer.take()
+            if deltas:
+                yield Emit(deltas)
+
+    def _resume(self) -> Steps:
+        """A background response is read on from the last event that came, while that helps."""
+        machine = self.machine
+        attempts = self.call.max_retries
+        while machine.response_id and not machine.over and attempts > 0:
+            before = machine.sequence
+            query = [("stream", "true"), ("starting_after", str(max(before, 0)))]
+            url = self.target.url(machine.response_id, query=query)
+            reply = yield from request(
+                self.call, Stream(Request("GET", url)), doing="resume the response", repeatable=True
+            )
+            if not reply.ok or not reply.streaming:
+                return
+            machine.resumed = True
+            yield from self._read()
+            attempts = self.call.max_retries if machine.sequence > before else attempts - 1
+
+    def _wait(self, response: Json | None) -> Steps:
+        """Ask for the response until it has ended, then give out what is not yet given out."""
+        machine, context = self.machine, self.call.context
+        if machine.response_id is None:
+            if self._lost is not None:
+                raise errors.connection(context, self._lost, doing="read the response's events")
+            raise errors.internal(context, "The event stream ended before it named its response")
+        recovering = response is None
+        found = yield from self.service.wait_for(
+            machine.response_id, response, poll_intervals(self.call.options.poll_interval)
+        )
+        if isinstance(found, Reply) and not recovering:
+            raise errors.from_reply(context, found, doing="read the response")
+        stopped = not self._background and not isinstance(found, Reply)
+        if isinstance(found, Reply) or (
+            recovering and stopped and found.get("status") == "cancelled"
+        ):
+            lost = self._lost or Lost("the event stream ended before its end", sent=True)
+            raise errors.connection(context, lost, doing="read the response's events")
+        machine.reconcile(found)
+        yield from self._emit()
+
+    # -- approvals by policy -------------------------------------------------------------------
+
+    def _approve(self, body: dict[str, Any]) -> Steps:
+        """Answer approval requests as the option says, inside the call."""
+        policy = self.call.options.approvals
+        while policy != "return":
+            calls, approvals = self.machine.pending()
+            response = self.machine.response
+            if response is None or response.get("status") != "completed" or calls or not approvals:
+                return
+            self._usage = add_usage(self._usage, map_usage(response.get("usage")))
+            conversation = self.ids.get("conversation_id")
+            state = (
+                {"conversation": conversation}
+                if conversation
+                else {"previous_response_id": self.machine.response_id}
+            )
+            items = history.build_approvals(approvals, approve=policy == "approve")
+            self.machine.expect_more()
+            yield from self._respond(body, history.Plan(state, items, conversation))
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _conclude(self) -> Steps:
+        """Turn the state in which the response ended into the end of the answer, or an error."""
+        call, machine = self.call, self.machine
+        response = machine.response
+        if response is None:
+            error = errors.parse_error_object(machine.error or {})
+            raise errors.from_failure(
+                call.context, error.code, error.message, what="The response's event stream"
+            )
+        status, response_id = response.get("status"), response.get("id")
+        if status == "failed":
+            failure = response.get("error") or {}
+            raise errors.from_failure(
+                call.context,
+                failure.get("code"),
+                str(failure.get("message") or ""),
+                what=f"Response {response_id}",
+            )
+        if status == "cancelled":
+            raise errors.api_error(
+                call.context, f"Response {response_id} was cancelled by someone else"
+            )
+        reason = finish_reason(response)
+        if status == "completed" and any(machine.pending()):
+            reason = "tool_calls"
+        machine.finish_calls()
+        machine.announce()
+        if call.options.ephemeral_thread and reason != "tool_calls":
+            yield from self.service.forget(self.ids)
+        usage = add_usage(self._usage, map_usage(response.get("usage")))
+        if usage is None:
+            self.answer.fields(usage_unknown=True)  # a hosted agent need not count tokens
+        self.answer.finish(reason, usage=usage, model=response.get("model") or None)
+        yield Emit(self.answer.take())
+
+    def abandon(self) -> Steps:
+        """The call ends early. A response in the foreground ends with its connection."""
+        response = self.machine.response
+        if not self._opened or not self._background:
+            return
+        if response is not None and response.get("status") in TERMINAL:
+            return
+        if self.machine.response_id is None:
+            batch = yield Salvage()
+            for event in batch if isinstance(batch, list) else ():
+                self.machine.receive(event)
+        if self.machine.response_id is not None:
+            yield from self.service.cancel(self.machine.response_id)
