@@ -18,6 +18,7 @@ from litellm.types.utils import (
     Choices,
     CompletionTokensDetailsWrapper,
     Function,
+    FunctionCall,
     Message,
     ModelResponse,
     ModelResponseStream,
@@ -47,6 +48,8 @@ class ChunkFactory:
     model: str
     base_model: str | None = None
     custom_pricing: bool = False
+    old_functions: bool = False
+    """The client speaks of ``function_call``, as before there were tools."""
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4()}")
     created: int = field(default_factory=lambda: int(time.time()))
     _first: bool = True
@@ -59,7 +62,10 @@ class ChunkFactory:
             content["role"] = "assistant"
         if delta.reasoning:
             content["reasoning_content"] = delta.reasoning
-        if delta.tool_calls:
+        if delta.tool_calls and self.old_functions:
+            call = delta.tool_calls[0]
+            content["function_call"] = FunctionCall(name=call.name, arguments=call.arguments)
+        elif delta.tool_calls:
             content["tool_calls"] = [
                 ChatCompletionDeltaToolCall(
                     id=call.id,
@@ -80,7 +86,11 @@ class ChunkFactory:
             id=self.id,
             created=self.created,
             model=self.model,
-            choices=[StreamingChoices(index=0, delta=out, finish_reason=delta.finish_reason)],
+            choices=[
+                StreamingChoices(
+                    index=0, delta=out, finish_reason=self._finish(delta.finish_reason)
+                )
+            ],
         )
         chunk._hidden_params = dict(ids)
         if delta.usage is not None:
@@ -115,10 +125,10 @@ class ChunkFactory:
             usage = delta.usage or usage
             model = delta.service_model or model
             finish = delta.finish_reason or finish
-            for call in delta.tool_calls:
-                if call.index == len(calls):
-                    calls.append({"id": call.id, "name": call.name, "arguments": []})
-                calls[call.index]["arguments"].append(call.arguments)
+            for piece in delta.tool_calls:
+                if piece.index == len(calls):
+                    calls.append({"id": piece.id, "name": piece.name, "arguments": []})
+                calls[piece.index]["arguments"].append(piece.arguments)
         message = Message(
             content="".join(text) or (None if calls or images else ""),
             role="assistant",
@@ -142,7 +152,13 @@ class ChunkFactory:
         into.id = self.id
         into.created = self.created
         into.model = self.model
-        into.choices = [Choices(index=0, finish_reason=finish, message=message)]
+        if calls and self.old_functions:
+            call = calls[0]
+            message.function_call = FunctionCall(
+                name=call["name"], arguments="".join(call["arguments"])
+            )
+            message.tool_calls = None
+        into.choices = [Choices(index=0, finish_reason=self._finish(finish), message=message)]
         hidden = into._hidden_params
         hidden.update(ids)
         hidden.setdefault("additional_headers", {}).update(response_headers(ids))
@@ -153,6 +169,9 @@ class ChunkFactory:
             if cost is not None:
                 hidden["response_cost"] = cost
         return into
+
+    def _finish(self, reason: str | None) -> str | None:
+        return "function_call" if reason == "tool_calls" and self.old_functions else reason
 
     def _cost(self, service_model: str | None, usage: LiteLLMUsage) -> float | None:
         """Dollars for ``usage``, or None when no price is known (or LiteLLM has a custom one)."""

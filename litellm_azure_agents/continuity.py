@@ -126,12 +126,15 @@ class Continuation:
 
     ``ref`` is the newest of our call ids in the history (it names the thread or response);
     ``results`` are the answers to the calls that wait, when the history ends in them;
-    ``new`` is the number of the first message that came after the last assistant turn.
+    ``new`` is the number of the first message that came after the last assistant turn;
+    ``foreign`` are results at the end whose ids are not ours: the service's own, another model's,
+    or none at all (functions of the old kind).
     """
 
     ref: CallRef | None
     results: tuple[ToolResult, ...]
     new: int
+    foreign: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_history(messages: Sequence[Mapping[str, Any]]) -> Continuation:
@@ -158,7 +161,8 @@ def read_history(messages: Sequence[Mapping[str, Any]]) -> Continuation:
                 + ", ".join(str(m.get("tool_call_id")) for m in tail)
             )
         results = tuple(answered)
-    return Continuation(newest, results, last_assistant + 1)
+    foreign = tuple(tail) if ends_in_results and not answered else ()
+    return Continuation(newest, results, last_assistant + 1, foreign)
 
 
 def _ids_of(message: Mapping[str, Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..call import Call
 from ..content import build_content, text_of
+from ..incoming import Incoming
 
 MAX_MESSAGES = 32
 """Most messages in one thread creation or run (protocols A7)."""
@@ -30,7 +31,9 @@ def split_messages(
     return joined or None, others
 
 
-def build_messages(messages: Sequence[Mapping[str, Any]]) -> list[JsonObject]:
+def build_messages(
+    messages: Sequence[Mapping[str, Any]], incoming: Incoming
+) -> list[JsonObject]:
     """User and assistant turns as thread messages.
 
     A thread has neither tool calls nor tool results as messages: those in old history become
@@ -52,7 +55,7 @@ def build_messages(messages: Sequence[Mapping[str, Any]]) -> list[JsonObject]:
             if texts:
                 built.append({"role": "assistant", "content": "\n".join(texts)})
         elif role == "user":
-            built.append(build_content(message))
+            built.append(build_content(message, incoming))
         else:
             raise ValueError(
                 f"messages have the roles system, developer, user, assistant and tool, not {role!r}"
@@ -88,7 +91,8 @@ def build_run(call: Call, *, stream: bool) -> JsonObject:
         max_prompt_tokens=options.max_prompt_tokens,
         response_format=params.response_format,
         tool_choice=build_tool_choice(call),
-        parallel_tool_calls=params.parallel_tool_calls,
+        # A client of old functions is given one call in a message.
+        parallel_tool_calls=False if params.functions else params.parallel_tool_calls,
         truncation_strategy=options.truncation_strategy,
         tool_resources=options.tool_resources,
         metadata=build_metadata(call),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..continuity import ToolResult
+from ..continuity import CallRef, HistoryError, ToolResult
 from ..tool_results import parse_approval, result_text
 from .machine import pending_calls
 
@@ -40,3 +40,47 @@ def approval_answer(run: Mapping[str, Any], policy: str) -> dict[str, Any] | Non
         return None
     approve = policy == "approve"
     return {"tool_approvals": [{"tool_call_id": c["id"], "approve": approve} for c in calls]}
+
+
+def match_results(
+    thread_id: str, run: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]
+) -> tuple[ToolResult, ...]:
+    """The results that the run waits for, told by the service's call ids or by function names.
+
+    Empty when they belong to none of its calls; HistoryError when they belong to some only.
+    """
+    waiting = {call["id"]: call for call in pending_calls(run)}
+    found: dict[str, Mapping[str, Any]] = {}
+    strangers: list[str] = []
+    for message in messages:
+        id = str(message.get("tool_call_id") or _id_by_name(waiting, found, message))
+        if id in waiting:
+            found[id] = message
+        else:
+            strangers.append(id)
+    if not found:
+        return ()
+    missing = [id for id in waiting if id not in found]
+    if strangers or missing:
+        raise HistoryError(
+            f"run {run.get('id')} waits for the results of {', '.join(waiting)}; "
+            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(strangers) or 'none'}"
+        )
+    return tuple(
+        ToolResult(
+            CallRef(
+                "a" if waiting[id]["type"] == "mcp" else "t", (thread_id, str(run.get("id")), id)
+            ),
+            message,
+        )
+        for id, message in found.items()
+    )
+
+
+def _id_by_name(
+    waiting: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Any],
+    message: Mapping[str, Any],
+) -> str | None:
+    names = ((id, (call.get("function") or {}).get("name")) for id, call in waiting.items())
+    return next((id for id, name in names if name == message.get("name") and id not in found), None)

@@ -8,19 +8,21 @@ every way of driving.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import errors
 from ..actions import Emit, Exchange, Read, Request, Salvage, Send, Steps, Stream
 from ..answer import Answer, Usage
 from ..call import Call
-from ..continuity import Continuation, HistoryError, read_history
+from ..continuity import Continuation, HistoryError, ToolResult, read_history
 from ..exchange import LostAnswer, request
+from ..filestore import FileService
+from ..incoming import Incoming
 from ..retry import poll_intervals
 from . import payloads, service
 from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls
-from .results import approval_answer, build_outputs
+from .results import approval_answer, build_outputs, match_results
 
 Json = Mapping[str, Any]
 
@@ -30,12 +32,19 @@ class ThreadTurn:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.answer = Answer(citations=call.options.citations)
-        self.machine = RunMachine(self.answer)
+        self.files = FileService(call)
+        self.answer = Answer(
+            citations=call.options.citations,
+            inline_images=call.options.include_images == "inline",
+            file_url=self.files.content_url,
+        )
+        self.machine = RunMachine(self.answer, trace=call.options.include_run_steps)
         self.service = service.ThreadService(call)
+        self.incoming = Incoming(call, self.files)
         self._polling = call.options.run_mode == "poll"
         self._opened = False  # a request that starts or continues a run may have been acted on
-        self._emitted = False
+        self._finished = False
+        self._submitted: list[str] = []  # calls whose results this turn brought
         call.context.ids = self.answer.ids
 
     @property
@@ -50,14 +59,19 @@ class ThreadTurn:
             history = read_history(call.messages)
             system, messages = payloads.split_messages(call.messages)
             thread_id = self._thread_of(history)
-            if history.results:
-                yield from self._submit(history)
+            results = history.results
+            if history.foreign and thread_id is not None:
+                results = yield from self._match_waiting(thread_id, history.foreign)
+            if results:
+                yield from self._submit(results)
             elif thread_id is None:
-                yield from self._start_thread(system, payloads.build_messages(messages))
+                built = payloads.build_messages(messages, self.incoming)
+                yield from self._start_thread(system, built)
             else:
                 self.answer.know(thread_id=thread_id)
                 _, new = payloads.split_messages(call.messages[history.new :])
-                yield from self._continue_thread(system, payloads.build_messages(new))
+                built = payloads.build_messages(new, self.incoming)
+                yield from self._continue_thread(system, built)
         except ValueError as error:  # HistoryError included
             raise errors.bad_request(call.context, str(error), param="messages") from None
         yield from self._conclude()
@@ -106,11 +120,15 @@ class ThreadTurn:
         rest = messages[len(alone) :]
         if rest:
             body["additional_messages"] = rest
-        yield from self._open(self.service.url(thread_id, "runs"), body, doing="create the run")
+        query = [("include[]", SEARCH_CONTENT)] if self.call.options.include_run_steps else None
+        url = self.service.url(thread_id, "runs", query=query)
+        yield from self._open(url, body, doing="create the run")
 
     def _run_body(self, system: str | None, *, new_thread: bool) -> Any:
-        """The body of the run with instructions and tools, reading the agent where it must."""
+        """The body of the run with instructions and tools, reading the agent where it must; what
+        the messages bring is uploaded by then."""
         call = self.call
+        yield from self.incoming.prepare(self._tools)
         body = payloads.build_run(call, stream=not self._polling)
         replaces, adds = payloads.build_instructions(call, system)
         tools = payloads.caller_tools(call) if call.options.agent_tools != "agent_only" else []
@@ -128,7 +146,17 @@ class ThreadTurn:
             body["additional_instructions"] = adds
         if tools:
             body["tools"] = payloads.merge_tools(agent.get("tools") or () if merge else (), tools)
+        self.incoming.mark(body)
         return body
+
+    def _tools(self) -> Any:
+        """The tools that the run will have, the agent's own included."""
+        options = self.call.options
+        callers = payloads.caller_tools(self.call) if options.agent_tools != "agent_only" else []
+        if options.agent_tools == "replace" and callers:
+            return callers
+        agent = yield from self.service.agent()
+        return [*(agent.get("tools") or ()), *callers]
 
     # -- opening and following a run -----------------------------------------------------------
 
@@ -158,6 +186,8 @@ class ThreadTurn:
                 return reply
             holder = service.holding_run(reply)
             thread_id = self.answer.ids.get("thread_id")
+            if holder is None and (yield from self.incoming.repair(reply)):
+                continue
             if holder is None or thread_id is None:
                 raise errors.from_reply(self.call.context, reply, doing=doing)
             yield from self.service.free_thread(thread_id, holder)
@@ -215,17 +245,30 @@ class ThreadTurn:
             thread_id, run_id, poll_intervals(self.call.options.poll_interval)
         )
         messages = yield from self.service.messages(thread_id, run_id)
-        self.machine.reconcile(run, messages)
+        steps: list[Json] = []
+        if self._submitted or self.call.options.include_run_steps or _makes_images(run):
+            steps = yield from self.service.steps(thread_id, run_id)
+            told, steps = split_steps(steps, self._submitted)
+            messages = [m for m in messages if m.get("id") not in told]
+        self.machine.reconcile(run, messages, steps)
         yield from self._emit()
 
     # -- tool results --------------------------------------------------------------------------
 
-    def _submit(self, history: Continuation) -> Steps:
+    def _match_waiting(self, thread_id: str, messages: Sequence[Json]) -> Any:
+        """Results without our ids, for the thread's waiting run: by the service's own call ids, or
+        by name where a client of old functions has no ids. Empty when no run waits for them."""
+        for run in (yield from self.service.runs(thread_id)):
+            if run.get("status") == "requires_action":
+                return match_results(thread_id, run, messages)
+        return ()
+
+    def _submit(self, results: Sequence[ToolResult]) -> Steps:
         """All results of the step in one streamed request."""
-        thread_id, run_id = history.results[0].ref.owner
+        thread_id, run_id = results[0].ref.owner
         self.answer.know(thread_id=thread_id, run_id=run_id)
-        body = build_outputs(history.results)
-        yield from self._send_outputs(body)
+        self._submitted = [result.ref.call_id for result in results]
+        yield from self._send_outputs(build_outputs(results))
 
     def _send_outputs(self, body: dict[str, Any]) -> Steps:
         thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
@@ -274,27 +317,44 @@ class ThreadTurn:
         run = machine.run
         status = run.get("status")
         model = run.get("model")
+        if status in ("requires_action", "completed", "incomplete"):
+            yield from self._complete(run)
         if status == "requires_action":
             machine.finish_calls(run)
             # The run's own usage comes with its end; counting nothing now keeps sums true.
             self.answer.fields(usage_pending=True)
             self.answer.finish("tool_calls", usage=Usage(0, 0, 0), model=model)
         elif status in ("completed", "incomplete"):
-            yield from self._clean_up()
+            yield from self._clean_up(run)
             self._announce()
             self.answer.finish(finish_reason(run), usage=map_usage(run.get("usage")), model=model)
         else:
             raise service.failed_run(call.context, run)
+        self._finished = True
         yield Emit(self.answer.take())
+
+    def _complete(self, run: Json) -> Steps:
+        """Ask for what the answer refers to, now that no text has to wait for it."""
+        thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
+        if self.machine.steps.lacks_content():
+            known = {entry["id"] for entry in self.answer.steps.entries}
+            for step in (yield from self.service.steps(thread_id, run_id)):
+                calls = (step.get("step_details") or {}).get("tool_calls") or ()
+                if known & {call.get("id") for call in calls}:
+                    self.machine.steps.ended(step)
+        yield from self._emit()
+        limit = self.call.options.max_image_bytes
+        yield from self.files.fulfil(self.answer, max_image_bytes=limit)
 
     def _announce(self) -> None:
         if not self.machine.started:
             self.machine.started = True
             self.answer.announce()
 
-    def _clean_up(self) -> Steps:
+    def _clean_up(self, run: Json) -> Steps:
         if self.call.options.ephemeral_thread:
             yield from self.service.delete_thread(self.answer.ids["thread_id"])
+        yield from self.files.delete(self.incoming.to_remove(run))
 
     def abandon(self) -> Steps:
         """The call ends early: its run is cancelled, so that it doesn't hold its thread."""
