@@ -21,7 +21,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import routes_agents, routes_files, routes_runs, routes_threads, routes_vectors
+from . import (
+    routes_agents,
+    routes_conversations,
+    routes_files,
+    routes_openai,
+    routes_responses,
+    routes_runs,
+    routes_sessions,
+    routes_threads,
+    routes_vectors,
+    routes_versions,
+)
 from .errors import ApiError
 from .faults import FaultMiddleware
 from .project import Project
@@ -37,6 +48,11 @@ GROUPS: list[RouteGroup] = [
     routes_threads.routes,
     routes_files.routes,
     routes_vectors.routes,
+    routes_responses.routes,
+    routes_conversations.routes,
+    routes_openai.routes,
+    routes_sessions.routes,
+    routes_versions.routes,
 ]
 
 

@@ -156,6 +156,28 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """More text of a refusal."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A thought; protocols without reasoning leave it out."""
+
+    summary: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputItem:
+    """An output item as it is, `type` and all; protocols without items leave it out."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class NewPart:
     """The next text begins another text part of the same message."""
 
@@ -257,8 +279,8 @@ class Usage:
 
 Hosted = SearchFiles | RunCode | UseTool
 Action = (
-    Text | NewPart | NewMessage | Image | CallFunction | CallMcp | Hosted
-    | Wait | Fail | Incomplete | Usage
+    Text | Refuse | Reason | OutputItem | NewPart | NewMessage | Image | CallFunction | CallMcp
+    | Hosted | Wait | Fail | Incomplete | Usage
 )  # fmt: skip
 
 

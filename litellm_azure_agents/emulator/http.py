@@ -27,6 +27,9 @@ def project_of(request: Request) -> Project:
 
 def api_version(request: Request) -> str:
     """The version asked for; raises the 400 of a missing or unknown one."""
+    fixed: str | None = request.scope.get("state", {}).get("api_version")
+    if fixed is not None:  # a route without versions that shares a handler
+        return fixed
     version = request.query_params.get("api-version")
     if not version:
         raise bad_request(

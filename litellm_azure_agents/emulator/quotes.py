@@ -11,7 +11,7 @@ from .speech import words
 
 _GROUNDING = frozenset({
     "bing_grounding", "bing_custom_search", "azure_ai_search", "sharepoint_grounding",
-    "fabric_dataagent",
+    "fabric_dataagent", "web_search",
 })  # fmt: skip
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 MAX_CITED = 3

@@ -79,6 +79,7 @@ class RequestLogMiddleware:
             received_at=now(),
         )
         self.log.add(record)
+        scope.setdefault("state", {})["request_id"] = record.id
 
         async def keep_body() -> Message:
             message = await receive()

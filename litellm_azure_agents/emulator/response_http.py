@@ -1,4 +1,4 @@
-"""What the new protocol's routes do alike: versions, preview keys, errors in Foundry's own shape."""
+"""What the new protocol's routes do alike: versions, preview keys, errors in Foundry's shape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ Table = Sequence[tuple[str, str, Endpoint]]
 """Method, path and handler."""
 
 APPLICATION_VERSION = "2025-11-15-preview"
-_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 409: "conflict", 413: "too_large"}
+_CODES = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    413: "too_large",
+}
 _SCHEMA_CODES = frozenset(
     {"unknown_parameter", "missing_required_parameter", "invalid_type", "invalid_value"}
 )

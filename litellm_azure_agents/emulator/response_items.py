@@ -89,7 +89,9 @@ def _content(item: Mapping[str, Any], param: str) -> list[Doc]:
     if role not in _PARTS:
         raise invalid(f"Invalid value: '{role}'. Supported: {', '.join(_PARTS)}.", f"{param}.role")
     if isinstance(content, str):
-        content = [{"type": "output_text" if role == "assistant" else "input_text", "text": content}]
+        content = [
+            {"type": "output_text" if role == "assistant" else "input_text", "text": content}
+        ]
     parts = []
     for number, part in enumerate(content):
         where = f"{param}.content[{number}]"
@@ -171,9 +173,7 @@ def brain_items(items: Sequence[Doc]) -> list[Item]:
     """Stored items in the brain's neutral form; calls stand where their outputs came."""
     calls = {i["call_id"]: i for i in items if "call_id" in i and not _is_output(i)}
     requests = {i["id"]: i for i in items if i["type"] == "mcp_approval_request"}
-    return [
-        neutral for item in items for neutral in _neutral(item, calls, requests) if neutral
-    ]
+    return [neutral for item in items for neutral in _neutral(item, calls, requests) if neutral]
 
 
 def _is_output(item: Mapping[str, Any]) -> bool:

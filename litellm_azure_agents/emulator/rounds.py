@@ -18,6 +18,9 @@ from .brain import (
     MessageItem,
     NewMessage,
     NewPart,
+    OutputItem,
+    Reason,
+    Refuse,
     RunCode,
     SearchFiles,
     Text,
@@ -75,6 +78,10 @@ class Rounds:
             await asyncio.sleep(0)  # fairness: other runs and readers get their turn
             if isinstance(action, Text):
                 said.append(self._say(live, action))
+            elif isinstance(action, Refuse):
+                said.append(self._say(live, Text(action.text)))
+            elif isinstance(action, (Reason, OutputItem)):
+                continue  # this protocol has neither
             elif isinstance(action, NewPart):
                 writer.new_part()
                 said.append("\n")

@@ -48,9 +48,11 @@ async def upload(request: Request) -> Response:
         raise _missing("file")
     if not isinstance(purpose, str):
         raise _missing("purpose")
-    if purpose not in PURPOSES:
+    purposes = request.scope.get("state", {}).get("purposes", PURPOSES)
+    if purpose not in purposes:
+        known = " and ".join(f"'{name}'" for name in purposes)
         raise bad_request(
-            f"Invalid value: '{purpose}'. Supported values are: 'assistants' and 'vision'.",
+            f"Invalid value: '{purpose}'. Supported values are: {known}.",
             param="purpose",
             code="invalid_value",
         )

@@ -7,6 +7,9 @@ of these keys:
     {"say": "Hello {user}", "repeat": 3}        text, word by word; {user}, {instructions},
                                                 {result} (of the last call), {results} are filled in
     {"chunks": ["a", "b"]}                      text, one delta each
+    {"refuse": "I can't."}                      a refusal
+    {"think": "summary", "text": "..."}         reasoning (new protocol only)
+    {"item": {"type": "...", ...}}              an output item as it is (new protocol only)
     {"part": true} {"message": true}            begin another text part, another message
     {"call": "name", "arguments": {...}}        call a function; arguments fit its schema if absent
     {"calls": [{"call": ...}, ...]}             several functions at once
@@ -42,6 +45,9 @@ from .brain import (
     NewMessage,
     NewPart,
     OutputFile,
+    OutputItem,
+    Reason,
+    Refuse,
     RunCode,
     SearchFiles,
     Text,
@@ -99,6 +105,12 @@ def _play(entry: dict[str, Any], turn: Turn) -> Iterator[Action]:
         yield from (Text(_fill(chunk, turn)) for chunk in entry["chunks"])
     elif "fail" in entry:
         yield Fail(entry["fail"], _fill(entry.get("message", "The script says so."), turn))
+    elif "refuse" in entry:
+        yield Refuse(_fill(entry["refuse"], turn))
+    elif "think" in entry:
+        yield Reason(_fill(entry["think"], turn), _fill(entry.get("text", ""), turn))
+    elif "item" in entry:
+        yield OutputItem(entry["item"])
     elif "part" in entry:
         yield NewPart()
     elif "message" in entry:

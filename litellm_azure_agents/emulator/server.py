@@ -116,7 +116,7 @@ class Emulator:
             return
         self._server.should_exit = True
         with contextlib.suppress(RuntimeError):  # the loop may have ended already
-            self._run(self.project.runs.shutdown())
+            self._run(self.project.halt())
         self._thread.join(STOP_TIMEOUT)
         self._server = self._thread = self._loop = None
 

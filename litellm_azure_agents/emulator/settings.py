@@ -30,6 +30,20 @@ class Strictness:
     """Whether annotation indices count UTF-16 units instead of characters."""
     max_attachments: int = 10
     """Attachments of one message (OpenAI's number; Foundry's spec has none)."""
+    allowed_with_agent: frozenset[str] = frozenset()
+    """Fields of a response that pass next to an agent although they are its definition's;
+    `response_checks.REFUSED_WITH_AGENT` has the whole list."""
+    min_max_output_tokens: int = 16
+    """Least value of max_output_tokens (OpenAI's; unconfirmed for Foundry)."""
+    hosted_items_in_input: bool = False
+    """Whether output items of hosted tools (web_search_call, mcp_list_tools, ...) may be sent back
+    as input (users report that they are refused)."""
+    approvals_must_be_answered: bool = True
+    """Whether a follow-up that leaves an MCP approval request open is refused."""
+    failed_responses_keep_input: bool = False
+    """Whether the input of a failed or cancelled response joins its conversation."""
+    foreground_stops_on_disconnect: bool = True
+    """Whether a response that is not in the background is cancelled when its client goes."""
 
 
 @dataclass(frozen=True, slots=True)
