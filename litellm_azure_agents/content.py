@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .incoming import Incoming
 
 
 def text_of(content: Any) -> str:
@@ -33,12 +36,17 @@ def text_of(content: Any) -> str:
     )
 
 
-def build_content(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A user message as a thread message; raises ValueError for parts an agent can't take."""
+def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, Any]:
+    """A user message as a thread message; raises ValueError for parts an agent can't take.
+
+    What has to be uploaded or attached is left with ``incoming``.
+    """
     content = message.get("content")
     if not isinstance(content, list):
         return {"role": "user", "content": text_of(content)}
+    built: dict[str, Any] = {"role": "user", "content": ""}
     parts: list[dict[str, Any]] = []
+    names: list[str] = []
     for part in content:
         kind = part.get("type") if isinstance(part, Mapping) else None
         if isinstance(part, str):
@@ -48,17 +56,17 @@ def build_content(message: Mapping[str, Any]) -> dict[str, Any]:
         elif kind == "image_url":
             image = part.get("image_url")
             image = {"url": image} if isinstance(image, str) else dict(image or {})
-            if not str(image.get("url", "")).startswith(("https://", "http://", "data:image/")):
-                raise ValueError("image_url takes an https URL or a data:image/… URL")
-            parts.append({"type": "image_url", "image_url": _only(image, "url", "detail")})
+            parts.append(incoming.image(str(image.get("url") or ""), image.get("detail")))
         elif kind == "image_file":
             parts.append({"type": "image_file", "image_file": dict(part.get("image_file") or {})})
+        elif kind == "file":
+            names.append(incoming.file(built, part.get("file")))
+        elif kind in ("input_audio", "audio", "video_url", "video"):
+            raise ValueError(f"an agent takes text, images and files, no {kind}")
         else:
             raise ValueError(f"a content part of type {kind!r} can't be given to an agent")
-    if len(parts) == 1 and parts[0]["type"] == "text":
-        return {"role": "user", "content": parts[0]["text"]}
-    return {"role": "user", "content": parts}
-
-
-def _only(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: values[name] for name in names if values.get(name) is not None}
+    if names and not parts:  # a message must say something
+        parts.append({"type": "text", "text": "Attached: " + ", ".join(names)})
+    only_text = len(parts) == 1 and parts[0]["type"] == "text"
+    built["content"] = parts[0]["text"] if only_text else parts
+    return built

@@ -1,10 +1,10 @@
 """What server-side tools did, for ``provider_specific_fields["run_steps"]`` (both protocols).
 
-Each call of a tool is an entry with ``id``, ``type``, ``status`` and the service's own fields. While
-it goes on, what is new of it is streamed as ``{"id", "type", "status": "in_progress", "delta"}``,
-the delta having the form of the entry. When it is over the whole entry comes, without ``delta``, and
-stands for all before it with its id. The last list of an answer has all entries: whoever does not
-want to fold takes that one. A folded answer has exactly that list.
+Each call of a tool is an entry with ``id``, ``type``, ``status`` and the service's own fields.
+While it goes on, what is new of it is streamed as ``{"id", "type", "status": "in_progress",
+"delta"}``, the delta having the form of the entry. When it is over the whole entry comes, without
+``delta``, and stands for all before it with its id. The last list of an answer has all entries:
+whoever does not want to fold takes that one. A folded answer has exactly that list.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..answer import Answer, Usage
 from ..continuity import encode
 from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from .annotations import map_annotation
+from .steps import StepReader
 
 Json = Mapping[str, Any]
 
@@ -25,8 +26,9 @@ TERMINAL = frozenset({"completed", "failed", "cancelled", "expired", "incomplete
 class RunMachine:
     """One run as it goes on, over the streams that it takes (a submit opens the next)."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, trace: bool = False) -> None:
         self.answer = answer
+        self.steps = StepReader(answer, traced=trace)
         self.run: Json | None = None
         """The run as last seen in a state that ends a stream: terminal or requires_action."""
         self.error: Json | None = None
@@ -56,6 +58,8 @@ class RunMachine:
     def receive(self, event: ServerEvent) -> None:
         """One event. Those that say nothing new are not even decoded."""
         handler = _HANDLERS.get(event.name)
+        if handler is RunMachine._on_step_end and not self.steps.wants(event.data):
+            return
         if handler is not None:
             try:
                 data = json.loads(event.data)
@@ -94,6 +98,8 @@ class RunMachine:
                 self._annotations(key, text.get("annotations") or ())
             elif part.get("type") == "image_file":
                 self._image(part.get("image_file") or {})
+            elif part.get("type") == "refusal":
+                self.answer.refusal(key, part.get("refusal") or "")
 
     def _on_message_end(self, message: Json) -> None:
         self._start()
@@ -107,6 +113,12 @@ class RunMachine:
                 self._annotations(key, text.get("annotations") or ())
             elif part.get("type") == "image_file":
                 self._image(part.get("image_file") or {})
+            elif part.get("type") == "refusal":
+                self.answer.whole_refusal(key, part.get("refusal") or "")
+
+    def _on_step_end(self, step: Json) -> None:
+        self._start()
+        self.steps.ended(step)
 
     def _on_step(self, step: Json) -> None:
         self._start()
@@ -129,6 +141,8 @@ class RunMachine:
                 service_id = self._known_calls.get(key)
                 if service_id and function.get("arguments"):
                     self.answer.tool_arguments(service_id, function["arguments"])
+            else:
+                self.steps.delta(event.get("id"), call)
 
     def _on_error(self, data: Json) -> None:
         self.error = data
@@ -140,12 +154,22 @@ class RunMachine:
 
     # -- the run as asked for ------------------------------------------------------------------
 
-    def reconcile(self, run: Json, messages: Iterable[Json]) -> None:
-        """The run has ended or waits, and these are its messages, oldest first."""
+    def reconcile(self, run: Json, messages: Iterable[Json], steps: Iterable[Json] = ()) -> None:
+        """The run has ended or waits, and these are its messages, oldest first; its steps, where
+        they were asked for, say what came in between."""
         self._on_run(run)
-        for message in messages:
-            if message.get("role") == "assistant":
+        rest = {str(m.get("id")): m for m in messages if m.get("role") == "assistant"}
+        for step in steps:
+            made = ((step.get("step_details") or {}).get("message_creation") or {}).get(
+                "message_id"
+            )
+            message = rest.pop(str(made), None)
+            if message is not None:
                 self._on_message_end(message)
+            else:
+                self._on_step_end(step)
+        for message in rest.values():
+            self._on_message_end(message)
         self._on_run_end(run)
 
     def finish_calls(self, run: Json) -> None:
@@ -179,7 +203,7 @@ class RunMachine:
     def _image(self, image: Json) -> None:
         file_id = image.get("file_id")
         if file_id:
-            self.answer.image(file_id, {"type": "image_file", "image_file": {"file_id": file_id}})
+            self.answer.image_file(file_id)
 
 
 _HANDLERS: dict[str, Callable[[RunMachine, Json], None]] = {
@@ -193,6 +217,10 @@ _HANDLERS: dict[str, Callable[[RunMachine, Json], None]] = {
     "thread.run.expired": RunMachine._on_run_end,
     "thread.run.step.created": RunMachine._on_step,
     "thread.run.step.delta": RunMachine._on_step_delta,
+    "thread.run.step.completed": RunMachine._on_step_end,
+    "thread.run.step.failed": RunMachine._on_step_end,
+    "thread.run.step.cancelled": RunMachine._on_step_end,
+    "thread.run.step.expired": RunMachine._on_step_end,
     "thread.message.created": RunMachine._on_message,
     "thread.message.delta": RunMachine._on_message_delta,
     "thread.message.completed": RunMachine._on_message_end,

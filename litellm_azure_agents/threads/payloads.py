@@ -31,9 +31,7 @@ def split_messages(
     return joined or None, others
 
 
-def build_messages(
-    messages: Sequence[Mapping[str, Any]], incoming: Incoming
-) -> list[JsonObject]:
+def build_messages(messages: Sequence[Mapping[str, Any]], incoming: Incoming) -> list[JsonObject]:
     """User and assistant turns as thread messages.
 
     A thread has neither tool calls nor tool results as messages: those in old history become

@@ -14,6 +14,7 @@ from ..errors import Context, parse_error
 from ..exchange import fetch, request
 from ..retry import poll_intervals
 from .machine import TERMINAL, pending_calls
+from .steps import SEARCH_CONTENT
 
 Json = Mapping[str, Any]
 
@@ -66,12 +67,27 @@ class ThreadService:
 
     def messages(self, thread_id: str, run_id: str) -> Any:
         """All messages of the run, oldest first."""
+        return (
+            yield from self._all(
+                (thread_id, "messages"), [("run_id", run_id)], doing="list the run's messages"
+            )
+        )
+
+    def steps(self, thread_id: str, run_id: str) -> Any:
+        """All steps of the run, oldest first, searches with their passages."""
+        query = [("include[]", SEARCH_CONTENT)]
+        return (
+            yield from self._all(
+                (thread_id, "runs", run_id, "steps"), query, doing="list the run's steps"
+            )
+        )
+
+    def _all(self, path: Sequence[str], query: Sequence[tuple[str, str]], *, doing: str) -> Any:
         found: list[Json] = []
         after: list[tuple[str, str]] = []
         while True:
-            query = [("run_id", run_id), ("limit", "100"), ("order", "asc"), *after]
-            url = self.url(thread_id, "messages", query=query)
-            page = (yield from fetch(self._call, url, doing="list the run's messages")).json() or {}
+            url = self.url(*path, query=[*query, ("limit", "100"), ("order", "asc"), *after])
+            page = (yield from fetch(self._call, url, doing=doing)).json() or {}
             found += page.get("data") or ()
             if not page.get("has_more") or not page.get("last_id"):
                 return found

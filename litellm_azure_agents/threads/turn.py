@@ -23,6 +23,7 @@ from ..retry import poll_intervals
 from . import payloads, service
 from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls
 from .results import approval_answer, build_outputs, match_results
+from .steps import SEARCH_CONTENT, split_steps
 
 Json = Mapping[str, Any]
 
@@ -357,7 +358,16 @@ class ThreadTurn:
         yield from self.files.delete(self.incoming.to_remove(run))
 
     def abandon(self) -> Steps:
-        """The call ends early: its run is cancelled, so that it doesn't hold its thread."""
+        """The call ends early: its run is cancelled, so that it doesn't hold its thread, and what
+        was uploaded for it alone goes."""
+        if self._finished:
+            return
+        yield from self._cancel()
+        run = self.machine.run
+        ended = run if run is not None and run.get("status") in TERMINAL else None
+        yield from self.files.delete(self.incoming.to_remove(ended))
+
+    def _cancel(self) -> Steps:
         run = self.machine.run
         if not self._opened or (run is not None and run.get("status") in TERMINAL):
             return
@@ -371,3 +381,8 @@ class ThreadTurn:
                 return
             self._adopt(found)
         yield from self.service.cancel_run(self.answer.ids["thread_id"], self.answer.ids["run_id"])
+
+
+def _makes_images(run: Json) -> bool:
+    """Whether the run's steps may hold images that its messages don't."""
+    return any(tool.get("type") == "code_interpreter" for tool in run.get("tools") or ())
