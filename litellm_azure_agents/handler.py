@@ -129,6 +129,7 @@ def prepare(
         model=model,
         base_model=_base_model(litellm_params),
         custom_pricing=litellm_params.get("input_cost_per_token") is not None,
+        old_functions=bool(params.functions),
     )
     return Prepared(call, turn, _token(call, target, api_key, litellm_params), factory)
 
@@ -165,10 +166,12 @@ def _body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
     """The keys that a proxy's client put into its request (protocols D6)."""
     request = litellm_params.get("proxy_server_request")
     body = request.get("body") if isinstance(request, Mapping) else None
-    if not isinstance(body, Mapping):
+    if not isinstance(request, Mapping) or not isinstance(body, Mapping):
         return set()
     extra = body.get("extra_body")
-    return {*body, *(extra if isinstance(extra, Mapping) else ())}
+    # Credentials are left out of that copy of the body, and named beside it.
+    secrets = request.get("credential_fields") or ()
+    return {*body, *(extra if isinstance(extra, Mapping) else ()), *secrets} - {"headers"}
 
 
 def _is_health_check(litellm_params: Mapping[str, Any]) -> bool:
