@@ -160,10 +160,8 @@ class RunMachine:
         self._on_run(run)
         rest = {str(m.get("id")): m for m in messages if m.get("role") == "assistant"}
         for step in steps:
-            made = ((step.get("step_details") or {}).get("message_creation") or {}).get(
-                "message_id"
-            )
-            message = rest.pop(str(made), None)
+            made = (step.get("step_details") or {}).get("message_creation") or {}
+            message = rest.pop(str(made.get("message_id")), None)
             if message is not None:
                 self._on_message_end(message)
             else:

@@ -1,0 +1,344 @@
+"""A vector store from local files: uploaded, indexed, each file's fate reported by its name.
+
+>>> from litellm_azure_agents import vector_stores
+>>> store = vector_stores.create(["handbook.pdf"], api_base="https://…")  # doctest: +SKIP
+>>> tool_resources = {"file_search": {"vector_store_ids": [store.id]}}  # doctest: +SKIP
+
+The same files give the same store: a second call finds the first one's by their content and makes
+nothing. `create` raises `VectorStoreError` when files failed, although the service calls such a
+batch completed; an interrupted call cancels the indexing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import errors
+from .actions import Action, Gather, Request, Send, Steps, Wait
+from .connection import Connection, connect
+from .exchange import fetch, request
+from .files import Source, read_source
+from .filestore import FileService
+from .media import media_type_of
+from .retry import poll_intervals
+
+__all__ = ["FileOutcome", "Progress", "VectorStore", "VectorStoreError", "acreate", "create"]
+
+CONTENT_KEY = "content_sha256"
+"""Metadata of a store by which the next call with the same files finds it."""
+BATCH_SIZE = 500
+AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a call is: ``stage`` is ``upload`` or ``index``, ``name`` the file just uploaded."""
+
+    stage: str
+    done: int
+    total: int
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class FileOutcome:
+    """What became of one file: ``status`` completed, failed or cancelled, and why.
+
+    ``code`` is ``server_error``, ``invalid_file`` or ``unsupported_file`` from indexing, or
+    ``upload_failed``.
+    """
+
+    name: str
+    status: str = "in_progress"
+    file_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(slots=True)
+class VectorStore:
+    """The store and what became of each file; ``reused`` if it was there already."""
+
+    id: str
+    name: str | None
+    files: list[FileOutcome] = field(default_factory=list)
+    reused: bool = False
+
+    @property
+    def failed(self) -> list[FileOutcome]:
+        """The files that can't be searched."""
+        return [file for file in self.files if file.status != "completed"]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file can be searched."""
+        return not self.failed
+
+
+class VectorStoreError(Exception):
+    """Files failed; ``store`` has the others, and says which and why."""
+
+    def __init__(self, store: VectorStore) -> None:
+        self.store = store
+        shown = [
+            f"{file.name}: {file.code or file.status}"
+            + (f" ({file.message})" if file.message else "")
+            for file in store.failed
+        ]
+        super().__init__(
+            f"{len(shown)} of {len(store.files)} files failed in vector store {store.id}: "
+            + "; ".join(shown[:20])
+            + (" …" if len(shown) > 20 else "")
+        )
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def create(
+    files: Sequence[Source | tuple[str, bytes]],
+    *,
+    name: str | None = None,
+    expires_after_days: int | None = None,
+    chunking_strategy: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    on_progress: OnProgress | None = None,
+    reuse: bool = True,
+    strict: bool = True,
+    **connection: Any,
+) -> VectorStore:
+    """A vector store of ``files`` (paths, opened files, or pairs of a name and bytes).
+
+    ``on_progress`` is called after each upload (from other threads) and while files are indexed.
+    Raises `VectorStoreError` if files failed, unless ``strict`` is False: then look at ``failed``.
+    """
+    at = connect(**connection)
+    job = _Create(
+        at, files, name, expires_after_days, chunking_strategy, metadata, on_progress, reuse
+    )
+    return _checked(at.perform(job), strict)
+
+
+async def acreate(
+    files: Sequence[Source | tuple[str, bytes]],
+    *,
+    name: str | None = None,
+    expires_after_days: int | None = None,
+    chunking_strategy: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    on_progress: OnProgress | None = None,
+    reuse: bool = True,
+    strict: bool = True,
+    **connection: Any,
+) -> VectorStore:
+    """As `create`; ``on_progress`` is called on the event loop."""
+    at = connect(**connection)
+    job = _Create(
+        at, files, name, expires_after_days, chunking_strategy, metadata, on_progress, reuse
+    )
+    return _checked(await at.aperform(job), strict)
+
+
+def _checked(store: VectorStore, strict: bool) -> VectorStore:
+    if strict and not store.ok:
+        raise VectorStoreError(store)
+    return store
+
+
+class _Create:
+    """The job; `abandon` cancels the batch that is being indexed."""
+
+    def __init__(
+        self,
+        at: Connection,
+        files: Sequence[Source | tuple[str, bytes]],
+        name: str | None,
+        days: int | None,
+        chunking: Mapping[str, Any] | None,
+        metadata: Mapping[str, str] | None,
+        on_progress: OnProgress | None,
+        reuse: bool,
+    ) -> None:
+        self.call = at.call
+        self.service = FileService(at.call)
+        self.name, self.days, self.reuse = name, days, reuse
+        self.chunking = dict(chunking) if chunking else None
+        self.metadata = dict(metadata or {})
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._uploaded = 0
+        self._batch_url: tuple[str, ...] | None = None
+        try:
+            if isinstance(files, (str, bytes)) or not files:
+                raise ValueError("files is a list of at least one path or (name, bytes)")
+            self.sources = [
+                read_source(f[1], f[0]) if isinstance(f, tuple) else read_source(f, None)
+                for f in files
+            ]
+        except ValueError as error:
+            raise errors.bad_request(at.call.context, str(error), param="files") from None
+
+    # -- the job -------------------------------------------------------------------------------
+
+    def run(self) -> Generator[Action, Any, VectorStore]:
+        digests = [_digest(data) for _, data in self.sources]
+        content = self._content(digests)
+        if self.reuse:
+            found = yield from self._find(content)
+            if found is not None:
+                outcomes = [FileOutcome(name, "completed") for name, _ in self.sources]
+                return VectorStore(found["id"], found.get("name"), outcomes, reused=True)
+        outcomes = yield from self._upload()
+        body = {
+            "name": self.name,
+            "metadata": {**self.metadata, CONTENT_KEY: content},
+            "expires_after": self.days and {"anchor": "last_active_at", "days": self.days},
+        }
+        body = {key: value for key, value in body.items() if value}
+        store = yield from self._post((), body, doing="create the vector store")
+        result = VectorStore(store["id"], store.get("name"), outcomes)
+        ids = [file.file_id for file in outcomes if file.file_id]
+        for start in range(0, len(ids), BATCH_SIZE):
+            yield from self._index(result, ids[start : start + BATCH_SIZE])
+        return result
+
+    def abandon(self) -> Steps:
+        if self._batch_url is not None:
+            yield Send(Request("POST", self._url(*self._batch_url, "cancel")))
+
+    def _content(self, digests: Sequence[str]) -> str:
+        """What makes two calls ask for the same store."""
+        files = sorted((name, d) for (name, _), d in zip(self.sources, digests, strict=True))
+        what = json.dumps([self.name, self.chunking, files])
+        return hashlib.sha256(what.encode()).hexdigest()
+
+    def _find(self, content: str) -> Any:
+        """The usable store of this content; one that is still being indexed is waited for."""
+        after: list[tuple[str, str]] = []
+        while True:
+            url = self._url(query=[("limit", "100"), *after])
+            page = (yield from fetch(self.call, url, doing="list vector stores")).json() or {}
+            for store in page.get("data") or ():
+                if (store.get("metadata") or {}).get(CONTENT_KEY) == content:
+                    settled = yield from self._settled(store)
+                    if settled is not None:
+                        return settled
+            if not page.get("has_more") or not page.get("last_id"):
+                return None
+            after = [("after", page["last_id"])]
+
+    def _settled(self, store: Mapping[str, Any]) -> Any:
+        """The store if it has all of the files, once they are indexed; else None."""
+        next_interval = poll_intervals(None)
+        while True:
+            counts = store.get("file_counts") or {}
+            if counts.get("failed") or counts.get("cancelled") or store.get("status") == "expired":
+                return None
+            if not counts.get("in_progress"):
+                return store if counts.get("completed") == len(self.sources) else None
+            yield Wait(next_interval())
+            url = self._url(store["id"])
+            store = (yield from fetch(self.call, url, doing="read the vector store")).json() or {}
+
+    def _upload(self) -> Any:
+        results = yield Gather([self._upload_one(*source) for source in self.sources], AT_ONCE)
+        outcomes = []
+        for (name, _), result in zip(self.sources, results, strict=True):
+            if isinstance(result, str):
+                outcomes.append(FileOutcome(name, file_id=result))
+            elif getattr(result, "status_code", None) in (400, 413, 415, 422):
+                message = str(getattr(result, "message", result))
+                outcomes.append(FileOutcome(name, "failed", None, "upload_failed", message))
+            else:
+                raise result  # no fault of the file: credentials, connection, timeout
+        return outcomes
+
+    def _upload_one(self, name: str, data: bytes | Path) -> Any:
+        kind = media_type_of(name)
+        file = yield from self.service.upload(name, data, kind, purpose="assistants")
+        with self._lock:
+            self._uploaded += 1
+            self._report(Progress("upload", self._uploaded, len(self.sources), name))
+        return str(file["id"])
+
+    def _index(self, result: VectorStore, ids: Sequence[str]) -> Steps:
+        body: dict[str, Any] = {"file_ids": list(ids)}
+        if self.chunking:
+            body["chunking_strategy"] = self.chunking
+        batches = (result.id, "file_batches")
+        batch = yield from self._post(batches, body, doing="add the files to the vector store")
+        path = (*batches, str(batch["id"]))
+        self._batch_url = path
+        next_interval = poll_intervals(None)
+        while batch.get("status") == "in_progress":
+            self._report_batch(batch)
+            if self.call.remaining() <= 0:
+                raise errors.Timeout(
+                    message=f"the files were not indexed within the timeout of "
+                    f"{self.call.timeout:g} s; the batch was cancelled",
+                    model=self.call.context.model,
+                    llm_provider=self.call.context.provider,
+                )
+            yield Wait(next_interval())
+            doing = "see how far the indexing is"
+            batch = (yield from fetch(self.call, self._url(*path), doing=doing)).json() or {}
+        self._batch_url = None
+        self._report_batch(batch)
+        yield from self._outcomes(result, path, batch)
+
+    def _outcomes(
+        self, result: VectorStore, path: Sequence[str], batch: Mapping[str, Any]
+    ) -> Steps:
+        """Each file's own state; a batch that is completed may have failed files."""
+        states: dict[str, Mapping[str, Any]] = {}
+        after: list[tuple[str, str]] = []
+        while True:
+            url = self._url(*path, "files", query=[("limit", "100"), *after])
+            page = (yield from fetch(self.call, url, doing="list the files of the batch")).json()
+            states |= {file["id"]: file for file in (page or {}).get("data") or ()}
+            if not (page or {}).get("has_more") or not page.get("last_id"):
+                break
+            after = [("after", page["last_id"])]
+        for outcome in result.files:
+            state = states.get(str(outcome.file_id))
+            if state is not None:
+                error = state.get("last_error") or {}
+                outcome.status = str(state.get("status"))
+                outcome.code, outcome.message = error.get("code"), error.get("message")
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def _url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
+        return self.call.endpoint.url("vector_stores", *segments, query=query)
+
+    def _post(self, segments: Sequence[str], body: Mapping[str, Any], *, doing: str) -> Any:
+        action = Send(Request("POST", self._url(*segments), body))
+        reply = yield from request(self.call, action, doing=doing, repeatable=True)
+        if not reply.ok:
+            raise errors.from_reply(self.call.context, reply, doing=doing)
+        return reply.json() or {}
+
+    def _report_batch(self, batch: Mapping[str, Any]) -> None:
+        counts = batch.get("file_counts") or {}
+        total = counts.get("total") or 0
+        self._report(Progress("index", total - (counts.get("in_progress") or 0), total))
+
+    def _report(self, progress: Progress) -> None:
+        if self._on_progress is not None:
+            self._on_progress(progress)
+
+
+def _digest(data: bytes | Path) -> str:
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    whole = hashlib.sha256()
+    with data.open("rb") as file:
+        while piece := file.read(1 << 20):
+            whole.update(piece)
+    return whole.hexdigest()
