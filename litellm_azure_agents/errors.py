@@ -37,12 +37,12 @@ from typing import Any
 
 import httpx
 from litellm import exceptions
-from litellm.exceptions import Timeout
+from litellm.exceptions import APIConnectionError, Timeout
 
 from .actions import Lost, Reply
 from .retry import retry_after_in_text
 
-__all__ = ["Context", "ServiceError", "Timeout"]
+__all__ = ["APIConnectionError", "Context", "ServiceError", "Timeout"]
 
 _SECRET = re.compile(
     r"(?i)\bbearer\s+\S+|\beyJ[\w-]{4,}(?:\.[\w-]*)*"
@@ -75,7 +75,7 @@ class Context:
     ids: dict[str, str] = field(default_factory=dict)
 
     def where(self) -> str:
-        parts = [f"agent {self.agent!r}"]
+        parts = [f"agent {self.agent!r}"] if self.agent else [f"project {self.model}"]
         for name in ("thread_id", "run_id", "conversation_id", "response_id"):
             value = self.ids.get(name)
             if value and not (
@@ -134,7 +134,7 @@ def connection(context: Context, lost: Lost, *, doing: str) -> Exception:
         if lost.sent
         else "Nothing had been sent."
     )
-    return exceptions.APIConnectionError(
+    return APIConnectionError(
         message=scrub(f"{lost.reason} while trying to {doing} ({context.where()}). {fate}"),
         model=context.model,
         llm_provider=context.provider,

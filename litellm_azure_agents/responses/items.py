@@ -61,17 +61,18 @@ def _sum(first: int | None, second: int | None) -> int | None:
 
 def is_trace(kind: str) -> bool:
     """Whether an item of this type shows what a tool did at the service."""
-    if kind in CLIENT_CALLS:
+    if kind in CLIENT_CALLS or kind.startswith("function_call"):
         return False
     return kind in _TRACES or kind.endswith(("_call", "_call_output"))
 
 
 def map_trace(item: Json) -> dict[str, Any]:
-    """A run step: the item's fields as they are, ``type`` without its ending."""
+    """An entry of run_steps: the item's fields as they are, ``type`` without its ending."""
     kind = str(item.get("type"))
     plain = kind.replace("_call_output", "_output").removesuffix("_call").replace("_preview", "")
     fields = {n: v for n, v in item.items() if n not in _PICTURE_FIELDS}
-    return {**fields, "id": item.get("id"), "type": plain, "status": item.get("status")}
+    identified = {"id": str(item.get("id")), "type": plain}
+    return {**fields, **identified, "status": str(item.get("status") or "completed")}
 
 
 def map_image(item: Json) -> dict[str, Any] | None:

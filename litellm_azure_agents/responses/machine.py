@@ -249,9 +249,8 @@ class ResponseMachine:
         handler = _ITEMS.get(kind)
         if handler is not None:
             handler(self, key, item)
-        if items.is_trace(kind) or kind == "function_call_output":
-            if self._run_steps and self.answer.first_time(("step", key)):
-                self.answer.fields(run_steps=[items.map_trace(item)])
+        if items.is_trace(kind):
+            self._trace(item)
         elif handler is None and self.answer.first_time(("item", key)):
             self.answer.fields(items=[dict(item)])
 
@@ -286,7 +285,16 @@ class ResponseMachine:
             )
 
     def _call_output(self, key: Key, item: Json) -> None:
-        self._outputs.add(str(item.get("call_id")))
+        call_id = str(item.get("call_id"))
+        self._outputs.add(call_id)
+        for call in self._calls.values():
+            if call.get("call_id") == call_id:
+                self._trace(call)
+        self._trace(item)
+
+    def _trace(self, item: Json) -> None:
+        if self._run_steps:
+            self.answer.steps.whole(**items.map_trace(item))
 
     def _call_id(self, kinds: str, service_id: str) -> str:
         """``kinds``: those of a response and of a conversation. Unstored, the id can carry no more

@@ -25,6 +25,7 @@ from .target import Target
 
 Json = Mapping[str, Any]
 _SESSION_HEADER = "x-agent-session-id"
+_READING = "read the response's events"
 
 
 class ResponseTurn:
@@ -206,12 +207,17 @@ class ResponseTurn:
         machine, context = self.machine, self.call.context
         if machine.response_id is None:
             if self._lost is not None:
-                raise errors.connection(context, self._lost, doing="read the response's events")
+                raise errors.connection(context, self._lost, doing=_READING)
             raise errors.internal(context, "The event stream ended before it named its response")
         recovering = response is None
-        found = yield from self.service.wait_for(
-            machine.response_id, response, poll_intervals(self.call.options.poll_interval)
-        )
+        try:
+            found = yield from self.service.wait_for(
+                machine.response_id, response, poll_intervals(self.call.options.poll_interval)
+            )
+        except errors.APIConnectionError as error:
+            if self._lost is None:
+                raise
+            raise errors.connection(context, self._lost, doing=_READING) from error
         if isinstance(found, Reply) and not recovering:
             raise errors.from_reply(context, found, doing="read the response")
         stopped = not self._background and not isinstance(found, Reply)
@@ -219,7 +225,7 @@ class ResponseTurn:
             recovering and stopped and found.get("status") == "cancelled"
         ):
             lost = self._lost or Lost("the event stream ended before its end", sent=True)
-            raise errors.connection(context, lost, doing="read the response's events")
+            raise errors.connection(context, lost, doing=_READING)
         machine.reconcile(found)
         yield from self._emit()
 
