@@ -17,85 +17,15 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .citations import Citations, Footnotes, Mode, locate
+from .citations import Citations, Footnotes, Mode
+from .deltas import Delta, ToolCallDelta, Usage
+from .passages import Passage
 from .traces import RunSteps, merge
+
+__all__ = ["SEPARATOR", "Answer", "Delta", "Needs", "ToolCallDelta", "Usage"]
 
 SEPARATOR = "\n\n"
 """Between two messages, or two text parts, of one answer: chat completions have one text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Token counts as the service gives them."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-@dataclass(slots=True)
-class ToolCallDelta:
-    """A piece of a function call; ``id`` and ``name`` come with the first piece only."""
-
-    index: int
-    arguments: str = ""
-    id: str | None = None
-    name: str | None = None
-
-
-@dataclass(slots=True)
-class Delta:
-    """What is new: the neutral form of one chunk. ``fields`` are provider-specific fields."""
-
-    text: str = ""
-    reasoning: str = ""
-    refusal: str = ""
-    tool_calls: list[ToolCallDelta] = field(default_factory=list)
-    annotations: list[dict[str, Any]] = field(default_factory=list)
-    images: list[dict[str, Any]] = field(default_factory=list)
-    fields: dict[str, Any] = field(default_factory=dict)
-    usage: Usage | None = None
-    service_model: str | None = None
-    finish_reason: str | None = None
-
-    def is_only_text(self) -> bool:
-        return not (
-            self.reasoning or self.refusal or self.tool_calls or self.annotations or self.images
-            or self.usage or self.finish_reason
-        )  # fmt: skip
-
-
-@dataclass(slots=True)
-class _Text:
-    """One text part of the service: how much came, and where it stands in what was delivered."""
-
-    received: int = 0
-    start: int = -1
-    citations: Citations | None = None
-    pieces: list[str] = field(default_factory=list)
-    complete: bool = False
-    annotations: dict[Hashable, _Annotation] = field(default_factory=dict)
-
-    def so_far(self) -> str:
-        """The service's text; joined when an annotation has to be placed, not for every delta."""
-        if len(self.pieces) > 1:
-            self.pieces = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
-
-
-@dataclass(slots=True)
-class _Annotation:
-    """In OpenAI's nested form, with positions in the service's text part; once given it is done."""
-
-    value: dict[str, Any]
-    given: bool = False
-
-    @property
-    def inner(self) -> dict[str, Any]:
-        inner: dict[str, Any] = self.value[str(self.value.get("type"))]
-        return inner
 
 
 @dataclass(slots=True)
@@ -133,7 +63,7 @@ class Answer:
         self._inline_images = inline_images
         self._file_url = file_url
         self._pending: list[Delta] = []
-        self._texts: dict[Hashable, _Text] = {}
+        self._texts: dict[Hashable, Passage] = {}
         self._open: Hashable = None  # the part that text came for last
         self._unsettled: set[Hashable] = set()  # parts that hold text or annotations back
         self._streams: dict[Hashable, int] = {}  # reasoning, refusals: characters received
@@ -196,14 +126,12 @@ class Answer:
         if text.citations is not None or text.annotations:
             self._unsettled.add(part)
 
-    def _part(self, part: Hashable) -> _Text:
+    def _part(self, part: Hashable) -> Passage:
         text = self._texts.get(part)
         if text is None:
-            text = self._texts[part] = _Text()
+            text = self._texts[part] = Passage()
             if self._mode != "keep":
-                text.citations = Citations(
-                    self._footnotes, part, lambda marker, at: _citing(text, marker, at)
-                )
+                text.citations = Citations(self._footnotes, part, text.citing)
         return text
 
     def _release(self, part: Hashable) -> None:
@@ -214,7 +142,7 @@ class Answer:
             if rest:
                 self._deliver(text, rest)
 
-    def _deliver(self, text: _Text, piece: str) -> None:
+    def _deliver(self, text: Passage, piece: str) -> None:
         if text.start < 0:
             if self._delivered:
                 self._append_text(SEPARATOR)
@@ -264,16 +192,10 @@ class Answer:
         ``number`` tells apart the annotations of a part; a repeated one is given out once, and as
         complete as it came: until its part is complete, one that lacks something is held back.
         """
-        kind = str(annotation.get("type"))
-        if not isinstance(annotation.get(kind), Mapping):
-            return
         text = self._part(part)
-        known = text.annotations.get(number)
+        known = text.annotate(number, annotation)
         if known is None:
-            known = text.annotations[number] = _Annotation({"type": kind, kind: {}})
-        elif known.given or known.value["type"] != kind:
             return
-        known.value = {**annotation, kind: {**known.inner, **annotation[kind]}}
         self._unsettled.add(part)
         if self._footnotes is not None:
             self._footnotes.learn(part, known.inner.get("text"), known.value)
@@ -290,38 +212,20 @@ class Answer:
             if self._give_annotations(text) and (text.complete or text.citations is None):
                 self._unsettled.discard(part)
 
-    def _give_annotations(self, text: _Text, *, anyway: bool = False) -> bool:
+    def _give_annotations(self, text: Passage, *, anyway: bool = False) -> bool:
         """Give out, in order, the annotations that are ready; whether none is left."""
-        for annotation in text.annotations.values():
-            if annotation.given:
-                continue
-            if not anyway and not self._is_whole(annotation.inner, text):
-                return False
-            span = locate(text.so_far(), annotation.inner)
-            if not anyway and not _is_delivered(text, span):
-                return False
+        for annotation, span in text.ready(self.names, anyway=anyway):
             annotation.given = True
             self._give(annotation.value["type"], annotation.inner, text, span)
-        return True
-
-    def _is_whole(self, inner: Mapping[str, Any], text: _Text) -> bool:
-        """Whether an annotation will not become more complete than it is."""
-        if inner.get("file_id") and not inner.get("filename"):
-            if inner["file_id"] not in self.names:
-                return False
-            return text.complete or bool(inner.get("text"))
-        return text.complete or not ("url" in inner and not inner.get("title"))
+        return all(annotation.given for annotation in text.annotations.values())
 
     def _give(
-        self, kind: str, inner: dict[str, Any], text: _Text, span: tuple[int, int] | None
+        self, kind: str, inner: dict[str, Any], text: Passage, span: tuple[int, int] | None
     ) -> None:
         placed = dict(inner)
         if span is not None:
-            start, end = span
-            base = text.start if text.start >= 0 else self._delivered
-            if text.citations is not None:
-                start, end = text.citations.position(start), text.citations.position(end)
-            placed |= {"start_index": base + start, "end_index": base + end}
+            start, end = text.place(span, self._delivered)
+            placed |= {"start_index": start, "end_index": end}
         if kind == "url_citation":
             # OpenAI's form has these four only; a client shows the title, so there is always one.
             placed.pop("text", None)
@@ -477,28 +381,6 @@ class Answer:
         if usage is not None:
             self._pending.append(Delta(usage=usage, service_model=model))
         self._pending.append(Delta(finish_reason=reason, service_model=model))
-
-
-def _is_delivered(text: _Text, span: tuple[int, int] | None) -> bool:
-    """Whether the place of an annotation is final in the delivered text."""
-    if text.complete:
-        return True
-    decided = text.received if text.citations is None else text.citations.decided
-    return text.start >= 0 and span is not None and span[1] <= decided
-
-
-def _citing(text: _Text, marker: str, at: int) -> dict[str, Any] | None:
-    """The annotation of the marker that stands at a position of the service's text."""
-    found = None
-    for annotation in text.annotations.values():
-        inner = annotation.inner
-        if inner.get("text") == marker:
-            return annotation.value
-        if not inner.get("text"):  # a url_citation's delta has positions only
-            span = locate(text.so_far(), inner)
-            if span is not None and span[0] == at:
-                found = annotation.value
-    return found
 
 
 def _delta_of(kind: str, piece: str) -> Delta:
