@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .handler import AzureAgents
     from .options import Options
     from .registration import RegistrationError, register, unregister
+    from .tool_loop import TooManyRounds, arun_tools, run_tools
 
 try:
     __version__ = version("litellm-azure-agents")
@@ -25,12 +26,25 @@ _HOMES = {
     "AzureAgents": "handler",
     "Options": "options",
     "RegistrationError": "registration",
+    "TooManyRounds": "tool_loop",
+    "arun_tools": "tool_loop",
     "register": "registration",
+    "run_tools": "tool_loop",
     "unregister": "registration",
 }
 """Where the public names live; loaded when first used, so that the emulator needs no LiteLLM."""
 
-__all__ = ["AzureAgents", "Options", "RegistrationError", "__version__", "register", "unregister"]
+__all__ = [
+    "AzureAgents",
+    "Options",
+    "RegistrationError",
+    "TooManyRounds",
+    "__version__",
+    "arun_tools",
+    "register",
+    "run_tools",
+    "unregister",
+]
 
 
 def __getattr__(name: str) -> Any:
