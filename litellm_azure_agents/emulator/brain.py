@@ -8,7 +8,7 @@ be resumed over HTTP requests, and both protocols render the same actions.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,6 +78,8 @@ class CallItem:
     hits: tuple[SearchHit, ...] = ()
     file_ids: tuple[str, ...] = ()
     """Images that code made."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Names and ids of the other files that code made."""
 
 
 Item = MessageItem | CallItem
@@ -101,6 +103,8 @@ class Turn:
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
+    read_file: Callable[[str], OutputFile | None] = field(default=lambda id: None, compare=False)
+    """The bytes of a file of the project, by id."""
 
     @property
     def user_text(self) -> str:
@@ -275,6 +279,7 @@ class Usage:
 
     prompt_tokens: int
     completion_tokens: int
+    reasoning_tokens: int = 0
 
 
 Hosted = SearchFiles | RunCode | UseTool
@@ -290,3 +295,12 @@ class Brain(Protocol):
     def respond(self, turn: Turn) -> AsyncIterator[Action]:
         """The actions of the next round of this turn."""
         ...
+
+
+def reports_usage(brain: Brain, turn: Turn) -> bool:
+    """Whether the brain keeps `max_output_tokens` and counts tokens (`Usage`) itself.
+
+    It says so by a method of this name; the engines then neither cut its text nor count words.
+    """
+    says: Callable[[Turn], bool] | None = getattr(brain, "reports_usage", None)
+    return says is not None and says(turn)

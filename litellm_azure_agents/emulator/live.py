@@ -34,6 +34,8 @@ class LiveRun:
     pending: list[Doc] = field(default_factory=list)
     """Calls the client must answer while the run is in requires_action."""
     submission: asyncio.Future[dict[str, Any]] | None = None
+    exact: bool = False
+    """Whether the brain counts the tokens of this round itself."""
     listed_servers: set[str] = field(default_factory=set)
     end: str = "cancelled"
     """What a cancellation of the task means: cancelled, expired, or shutdown."""

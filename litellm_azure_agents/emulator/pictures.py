@@ -16,6 +16,7 @@ _PLOT = re.compile(
 _FILE = re.compile(r"\b(?:csv|spreadsheet|table|download|export|write a file|a file)\b", re.I)
 _CODE = re.compile(r"\b(?:python|code|comput\w*|calculat\w*|run|sum|average|mean|analy\w*)\b", re.I)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.S)
 WIDTH, HEIGHT = 320, 200
 DEFAULT_VALUES = (3.0, 1.0, 4.0, 1.0, 5.0, 9.0)
 
@@ -36,7 +37,12 @@ def numbers(text: str) -> list[float]:
 
 
 def code_actions(text: str) -> RunCode:
-    """The code interpreter call for a request: what it "ran", and what that gave."""
+    """The code interpreter call for a request: what it "ran", and what that gave.
+
+    Code that the user brings in a fenced block goes to the emulator's own interpreter.
+    """
+    if own := _FENCE.search(text):
+        return RunCode(own.group(1))
     values = numbers(text)
     outputs: list[Logs | OutputFile] = []
     lines = [f"values = {values}"]
@@ -55,6 +61,9 @@ def code_actions(text: str) -> RunCode:
 def code_answer(turn: Turn, call: CallItem) -> Iterator[Action]:
     """The message after the code has run: image, file path, or the logs in words."""
     text = turn.user_text
+    if _FENCE.search(text):
+        yield from _own_answer(call)
+        return
     if _PLOT.search(text):
         for id in call.file_ids:
             yield Image(file_id=id)
@@ -69,6 +78,17 @@ def code_answer(turn: Turn, call: CallItem) -> Iterator[Action]:
         file = OutputFile(f"index,value\n{rows}".encode(), "values.csv")
         yield Text(marker[:half])
         yield Text(marker[half:], (Annotation("file_path", marker, file=file),))
+
+
+def _own_answer(call: CallItem) -> Iterator[Action]:
+    """What the user's own code printed and made."""
+    for id in call.file_ids:
+        yield Image(file_id=id)
+    yield from words(f"The code printed: {call.output}" if call.output else "The code has run.")
+    for name, id in call.files:
+        marker = f"sandbox:/mnt/data/{name}"
+        yield Text("\n")
+        yield Text(marker, (Annotation("file_path", marker, file_id=id),))
 
 
 def bar_chart(values: Sequence[float]) -> bytes:

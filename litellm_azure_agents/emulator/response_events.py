@@ -25,6 +25,8 @@ class ResponseWriter:
     response: Doc
     keep: Callable[[OutputFile], Doc]
     filename: Callable[[str], str]
+    cite: Callable[[str], Doc | None] = lambda id: None
+    """The same for a file kept already; None for one that is in no container."""
     include: Collection[str] = ()
     utf16_indices: bool = False
     message: Doc | None = None
@@ -224,8 +226,9 @@ class ResponseWriter:
                 "start_index": start,
                 "end_index": end,
             }
-        if annotation.file is not None:
-            return {**self.keep(annotation.file), "start_index": start, "end_index": end}
+        kept = self.keep(annotation.file) if annotation.file else self.cite(annotation.file_id)
+        if kept is not None:
+            return {**kept, "start_index": start, "end_index": end}
         return {"type": "file_path", "file_id": annotation.file_id, "index": start}
 
     def _length(self, text: str) -> int:

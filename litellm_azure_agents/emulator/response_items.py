@@ -212,6 +212,7 @@ def _neutral(
         yield CallItem(
             "code_interpreter", item["id"], "code_interpreter", item.get("code") or "", logs,
             file_ids=tuple(item.get("_images") or ()),
+            files=tuple((name, id) for name, id in item.get("_files") or ()),
         )  # fmt: skip
     elif _is_output(item) and item.get("call_id") in calls:
         call = calls[item["call_id"]]

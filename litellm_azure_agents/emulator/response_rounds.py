@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import tokens
@@ -33,6 +33,7 @@ from .brain import (
     Usage,
     UseTool,
     Wait,
+    reports_usage,
 )
 from .containers import Containers
 from .events import EventLog
@@ -50,7 +51,7 @@ from .response_tools import (
     use_tool,
 )
 from .store import Doc, Store
-from .toolbox import Toolbox
+from .toolbox import Toolbox, is_image
 from .vectors import VectorStores
 
 _MAX_ROUNDS = 50  # a brain that never stops calling is stopped
@@ -72,6 +73,8 @@ class LiveResponse:
     container: str = ""
     items: list[Item] = field(default_factory=list)
     user: str | None = None
+    exact: bool = False
+    """Whether the brain counts the tokens of this round itself."""
     task: asyncio.Task[None] | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     end: str = "cancelled"
@@ -139,13 +142,21 @@ class ResponseRounds:
             temperature=response["temperature"],
             top_p=response["top_p"],
             max_output_tokens=response["max_output_tokens"],
+            read_file=self.toolbox.read_file,
         )
 
     async def _round(self, live: LiveResponse) -> bool:
         """One round; whether another is needed."""
         writer, turn = live.writer, self._turn(live)
         before = {k: writer.usage[k] for k in ("input_tokens", "output_tokens")}
-        writer.spend(tokens.of_prompt(turn), 0)
+        live.exact = reports_usage(self.brain, turn)
+        if not live.exact:
+            writer.spend(tokens.of_prompt(turn), 0)
+        elif turn.max_output_tokens is not None:
+            left: int = turn.max_output_tokens - writer.usage["output_tokens"]
+            if left <= 0:
+                raise _incomplete("max_output_tokens")
+            turn = replace(turn, max_output_tokens=left)
         said: list[str] = []
         functions: list[CallFunction] = []
         mcp: list[CallMcp] = []
@@ -155,7 +166,7 @@ class ResponseRounds:
             if isinstance(action, Text):
                 said.append(self._say(live, action))
             elif isinstance(action, Refuse):
-                writer.spend(0, tokens.count(action.text))
+                writer.spend(0, 0 if live.exact else tokens.count(action.text))
                 writer.refusal(action.text)
                 said.append(action.text)
             elif isinstance(action, NewPart):
@@ -169,7 +180,8 @@ class ResponseRounds:
             elif isinstance(action, Reason):
                 writer.close_message()
                 cost = tokens.count(action.summary) + tokens.count(action.text)
-                writer.spend(0, cost, cost)
+                if not live.exact:
+                    writer.spend(0, cost, cost)
                 writer.reasoning(action.summary, action.text)
             elif isinstance(action, OutputItem):
                 writer.close_message()
@@ -191,6 +203,7 @@ class ResponseRounds:
                 writer.spend(
                     action.prompt_tokens - (usage["input_tokens"] - before["input_tokens"]),
                     action.completion_tokens - (usage["output_tokens"] - before["output_tokens"]),
+                    action.reasoning_tokens,
                 )
             else:
                 again = True
@@ -231,6 +244,8 @@ class ResponseRounds:
         """Write text as far as max_output_tokens allows; what was written."""
         limit = live.response["max_output_tokens"]
         text, cost = action.text, tokens.count(action.text)
+        if live.exact:
+            limit, cost = None, 0
         left = None if limit is None else limit - live.writer.usage["output_tokens"]
         if left is not None and cost > left:
             text = tokens.cut(text, max(0, left))
@@ -245,6 +260,8 @@ class ResponseRounds:
 
     def _spend(self, live: LiveResponse, text: str) -> None:
         """Count output that can't be cut; over the limit the response stops before it is shown."""
+        if live.exact:
+            return
         live.writer.spend(0, tokens.count(text))
         limit = live.response["max_output_tokens"]
         if limit is not None and live.writer.usage["output_tokens"] > limit:
@@ -328,14 +345,19 @@ class ResponseRounds:
         writer.progress(item, "code_interpreter_call", "interpreting", "completed")
         shown: list[Doc] = []
         images: list[str] = []
+        files: list[tuple[str, str]] = []
         for output in outputs:
             if isinstance(output, Logs):
                 shown.append({"type": "logs", "logs": output.text})
                 continue
-            images.append(writer.keep(output)["file_id"])
+            id = writer.keep(output)["file_id"]
+            if not is_image(output.filename):
+                files.append((output.filename, id))
+                continue
+            images.append(id)
             data = base64.b64encode(output.data).decode()
             shown.append({"type": "image", "url": f"data:image/png;base64,{data}"})
-        writer.done(item, status="completed", _outputs=shown, _images=images)
+        writer.done(item, status="completed", _outputs=shown, _images=images, _files=files)
         return item
 
     def _code_files(self, live: LiveResponse) -> dict[str, bytes]:

@@ -129,6 +129,7 @@ class Responses:
             response,
             keep=lambda file: self._keep(live, file),
             filename=self._filename,
+            cite=self.containers.citation,
             include=plan.include,
             utf16_indices=self.settings.strictness.utf16_indices,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import tokens
@@ -18,6 +19,7 @@ from .brain import (
     MessageItem,
     NewMessage,
     NewPart,
+    OutputFile,
     OutputItem,
     Reason,
     Refuse,
@@ -27,11 +29,12 @@ from .brain import (
     Usage,
     UseTool,
     Wait,
+    reports_usage,
 )
 from .live import LiveRun, Stop
 from .store import Doc, Store
 from .submissions import needs_approval
-from .toolbox import Toolbox
+from .toolbox import Toolbox, is_image
 from .transcript import build_turn, fit
 from .vectors import VectorStores
 
@@ -68,8 +71,13 @@ class Rounds:
                 raise Stop(
                     "incomplete", "max_tokens", incomplete_details={"reason": "max_prompt_tokens"}
                 )
+        turn = replace(turn, read_file=self.toolbox.read_file)
+        live.exact = reports_usage(self.brain, turn)
+        if live.exact and turn.max_output_tokens is not None:
+            turn = replace(turn, max_output_tokens=self._left(live, turn.max_output_tokens))
         before = dict(writer.usage)
-        writer.spend(prompt, 0)
+        if not live.exact:
+            writer.spend(prompt, 0)
         said: list[str] = []
         functions: list[CallFunction] = []
         mcp: list[CallMcp] = []
@@ -130,6 +138,8 @@ class Rounds:
         """Write text as far as max_completion_tokens allows; what was written."""
         limit = live.run["max_completion_tokens"]
         text, cost = action.text, tokens.count(action.text)
+        if live.exact:
+            limit, cost = None, 0
         left = None if limit is None else limit - live.writer.usage["completion_tokens"]
         if left is not None and cost > left:
             text = tokens.cut(text, max(0, left))
@@ -146,8 +156,21 @@ class Rounds:
             live.writer.text(text, action.annotations)
         return text
 
+    def _left(self, live: LiveRun, limit: int) -> int:
+        """What earlier rounds have left of max_completion_tokens."""
+        left: int = limit - live.writer.usage["completion_tokens"]
+        if left <= 0:
+            raise Stop(
+                "incomplete",
+                "max_tokens",
+                incomplete_details={"reason": "max_completion_tokens"},
+            )
+        return left
+
     def _spend_output(self, live: LiveRun, text: str) -> None:
         """Count output that can't be cut; over the limit the run stops before it is shown."""
+        if live.exact:
+            return
         live.writer.spend(0, tokens.count(text))
         limit = live.run["max_completion_tokens"]
         if limit is not None and live.writer.usage["completion_tokens"] > limit:
@@ -194,12 +217,20 @@ class Rounds:
             outputs = action.outputs
             if outputs is None:
                 outputs = tuple(await self.toolbox.interpret(action.code, self._code_files(live)))
-            id, shown = writer.code(action.code, outputs)
+            made = [o for o in outputs if isinstance(o, OutputFile) and not is_image(o.filename)]
+            files = tuple((file.filename, self.toolbox.save_file(file)) for file in made)
+            id, shown = writer.code(action.code, [o for o in outputs if o not in made])
             logs = "".join(o["logs"] for o in shown if o["type"] == "logs")
             images = tuple(o["image"]["file_id"] for o in shown if o["type"] == "image")
             live.items.append(
                 CallItem(
-                    "code_interpreter", id, "code_interpreter", action.code, logs, file_ids=images
+                    "code_interpreter",
+                    id,
+                    "code_interpreter",
+                    action.code,
+                    logs,
+                    file_ids=images,
+                    files=files,
                 )
             )
         else:

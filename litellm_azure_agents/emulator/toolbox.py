@@ -11,6 +11,9 @@ from .search import Index
 from .store import Store
 
 
+_IMAGES = ("png", "jpg", "jpeg", "gif", "webp")
+
+
 class Interpreter(Protocol):
     """Runs code for real; none is installed by default."""
 
@@ -34,6 +37,11 @@ class Toolbox:
             self.store.put_blob(id, file.data)
             self.store.put("file", file_object(id, file.filename, file.data, "assistants_output"))
         return id
+
+    def read_file(self, id: str) -> OutputFile | None:
+        """A file of the project: uploaded, or made by an agent."""
+        doc, data = self.store.get("file", id), self.store.blob(id)
+        return OutputFile(data, doc["filename"]) if doc is not None and data is not None else None
 
     def search(
         self, query: str, stores: Sequence[str], options: Mapping[str, Any]
@@ -66,3 +74,8 @@ def file_object(id: str, filename: str, data: bytes, purpose: str) -> dict[str, 
         "status": "processed",
         "status_details": None,
     }
+
+
+def is_image(filename: str) -> bool:
+    """Whether code interpreter shows such a file as an image instead of linking it."""
+    return filename.lower().rpartition(".")[2] in _IMAGES
