@@ -163,8 +163,9 @@ async def get(request: Request) -> Response:
     if not after.removeprefix("-").isdecimal():
         raise invalid("'starting_after' must be an integer.", "starting_after")
     responses = project_of(request).responses
-    responses.replay(doc)
-    return _LiveStream(responses.recent[doc["id"]], start=max(0, int(after) + 1))
+    log = responses.replay(doc)
+    start = min(max(0, int(after) + 1), len(log))
+    return _LiveStream(responses.recent[doc["id"]], start=start)
 
 
 async def delete(request: Request) -> Response:
