@@ -119,7 +119,8 @@ class FileService:
             if isinstance(image, tuple):
                 answer.inline_image(id, *image)
             else:
-                answer.image_reference(id, f"not given inline: {image}")
+                why = image if isinstance(image, str) else "it could not be read"
+                answer.image_reference(id, f"not given inline: {why}")
 
     def _name(self, file_id: str) -> Any:
         url = self.url(file_id)

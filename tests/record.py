@@ -67,6 +67,36 @@ def call_delta(step_id: str, index: int, arguments: str, **first: str) -> tuple[
     }  # fmt: skip
 
 
+def tool_delta(step_id: str, index: int, kind: str, **call: Any) -> tuple[str, Any]:
+    return "thread.run.step.delta", {
+        "id": step_id, "object": "thread.run.step.delta",
+        "delta": {"step_details": {"type": "tool_calls", "tool_calls": [
+            {"index": index, "type": kind, **call}]}},
+    }  # fmt: skip
+
+
+def tools_step(id: str, status: str, *calls: Any) -> dict[str, Any]:
+    found = step(id, "tool_calls", status)
+    return {**found, "step_details": {"type": "tool_calls", "tool_calls": list(calls)}}
+
+
+def part(index: int, **content: Any) -> tuple[str, Any]:
+    return "thread.message.delta", {
+        "id": "msg_1", "object": "thread.message.delta",
+        "delta": {"content": [{"index": index, **content}]},
+    }  # fmt: skip
+
+
+def said(text: str, *annotations: Any) -> dict[str, Any]:
+    return {"type": "text", "text": {"value": text, "annotations": list(annotations)}}
+
+
+def marked(kind: str, text: str, marker: str, **inner: Any) -> dict[str, Any]:
+    at = text.index(marker)
+    return {"type": kind, "text": marker, "start_index": at, "end_index": at + len(marker),
+            kind: inner}  # fmt: skip
+
+
 def opening() -> list[tuple[str, Any]]:
     return [
         ("thread.created", {"id": THREAD, "object": "thread", "metadata": {}}),
@@ -98,6 +128,39 @@ CALLS = [
      "function": {"name": "get_time", "arguments": "{}"}},
 ]  # fmt: skip
 WAITS = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": CALLS}}
+
+CODE = {
+    "id": "call_code",
+    "type": "code_interpreter",
+    "code_interpreter": {
+        "input": "import csv\nprint(6)",
+        "outputs": [
+            {"type": "logs", "logs": "6\n"},
+            {"type": "image", "image": {"file_id": "file-plot"}},
+        ],
+    },
+}
+SEARCH = {
+    "id": "call_find",
+    "type": "file_search",
+    "file_search": {
+        "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+        "results": [
+            {
+                "file_id": "file-a",
+                "file_name": "a.txt",
+                "score": 0.9,
+                "content": [{"type": "text", "text": "Green."}],
+            }
+        ],
+    },
+}
+LINKED = "Here: [values](sandbox:/mnt/data/values.csv)"
+PATH = marked("file_path", LINKED, "sandbox:/mnt/data/values.csv", file_id="file-csv")
+WEB = "😀 News【3:0†source】 and files【4:0†source】, again【4:0†source】."
+PAGE = marked("url_citation", WEB, "【3:0†source】", url="https://example.com/n", title="News")
+CITED = marked("file_citation", WEB, "【4:0†source】", file_id="file-a", quote="Green.")
+AGAIN = {**CITED, "start_index": 47, "end_index": 59}
 
 RECORDINGS: dict[str, list[tuple[str, Any]]] = {
     "plain": [*opening(), *written("msg_1", ["Hel", "lo", ", world."]), *ending()],
@@ -152,6 +215,43 @@ RECORDINGS: dict[str, list[tuple[str, Any]]] = {
         ("thread.run.step.created", step("step_2", "tool_calls")),
         ("thread.run.requires_action", run("requires_action", required_action=WAITS)),
         ("done", "[DONE]"),
+    ],
+    "code": [
+        *opening(),
+        ("thread.run.step.created", tools_step("step_1", "in_progress")),
+        tool_delta("step_1", 0, "code_interpreter", id="call_code",
+                   code_interpreter={"input": "", "outputs": []}),
+        tool_delta("step_1", 0, "code_interpreter", code_interpreter={"input": "import "}),
+        tool_delta("step_1", 0, "code_interpreter", code_interpreter={"input": "csv\nprint(6)"}),
+        tool_delta("step_1", 0, "code_interpreter", code_interpreter={
+            "outputs": [{"index": 0, "type": "logs", "logs": "6\n"}]}),
+        tool_delta("step_1", 0, "code_interpreter", code_interpreter={
+            "outputs": [{"index": 1, "type": "image", "image": {"file_id": "file-plot"}}]}),
+        ("thread.run.step.completed", tools_step("step_1", "completed", CODE)),
+        ("thread.run.step.created", tools_step("step_2", "in_progress")),
+        ("thread.run.step.completed", tools_step("step_2", "completed", SEARCH, {
+            "id": "call_new", "type": "telepathy", "telepathy": {"mind": "open"}})),
+        ("thread.message.created", message("msg_1", "in_progress")),
+        part(0, type="image_file", image_file={"file_id": "file-plot"}),
+        part(1, **said("Here: [values](sandbox:/mnt/")),
+        part(1, **said("data/values.csv)", {"index": 0, **PATH})),
+        ("thread.message.completed", {**message("msg_1", "completed"), "content": [
+            {"type": "image_file", "image_file": {"file_id": "file-plot"}}, said(LINKED, PATH)]}),
+        *ending(),
+    ],
+    "web": [
+        *opening(),
+        ("thread.message.created", message("msg_1", "in_progress")),
+        part(0, **said("😀 News【3:0†")),
+        part(0, **said("source】 and files【4", {
+            k: v for k, v in {"index": 0, **PAGE}.items() if k != "text"})),
+        # Citations that lack something until the message is complete (protocols A4).
+        part(0, **said(":0†source】", {"index": 1, "type": "file_citation",
+                                      "file_citation": {"file_id": "file-a"}})),
+        part(0, **said(", again【4:0†source】.")),
+        ("thread.message.completed", {**message("msg_1", "completed"), "content": [
+            said(WEB, PAGE, CITED, AGAIN)]}),
+        *ending(),
     ],
     "cited": [
         *opening(),

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 
+from litellm_azure_agents.emulator.pictures import bar_chart
 from tests.record import FOLDER
 
+PNG = bar_chart([1, 2, 3])
 NAMES = sorted(path.stem for path in FOLDER.glob("*.sse"))
 
 
@@ -45,10 +47,12 @@ class Replay:
             return httpx.Response(200, json={"data": self.messages(), "has_more": False})
         if path.endswith("/runs"):
             return httpx.Response(200, json={"data": [self.run()], "has_more": False})
+        if path.endswith("/content"):
+            return httpx.Response(200, content=PNG)
         if "/files/" in path:
             return httpx.Response(200, json={"id": path.split("/")[-1], "filename": "a.txt"})
         if path.endswith("/steps"):
-            return httpx.Response(200, json={"data": [], "has_more": False})
+            return httpx.Response(200, json={"data": self.steps(), "has_more": False})
         return httpx.Response(200, json=self.run())
 
     def events(self) -> Iterator[tuple[str, Any]]:
@@ -67,6 +71,14 @@ class Replay:
 
     def messages(self) -> list[dict[str, Any]]:
         return [d for name, d in self.events() if name == "thread.message.completed"]
+
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps as they stand at the end, in the order in which they began."""
+        found: dict[str, dict[str, Any]] = {}
+        for _, data in self.events():
+            if isinstance(data, dict) and data.get("object") == "thread.run.step":
+                found[data["id"]] = data
+        return list(found.values())
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):

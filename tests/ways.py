@@ -105,7 +105,7 @@ def from_chunks(chunks: list[Any]) -> Result:
                 if name in IDS:
                     result.ids[name] = value
                 elif isinstance(value, list):
-                    result.fields[name] = [*result.fields.get(name, []), *value]
+                    result.fields[name] = _fold(result.fields.get(name, []), value)
                 else:
                     result.fields[name] = value
             for call in delta.tool_calls or ():
@@ -115,6 +115,16 @@ def from_chunks(chunks: list[Any]) -> Result:
                 calls[call.index][2] += call.function.arguments or ""
     result.tool_calls = [tuple(calls[i]) for i in sorted(calls)]  # type: ignore[misc]
     return result
+
+
+def _fold(old: list[Any], new: list[Any]) -> list[Any]:
+    """As documented: an entry stands for earlier ones with its id, unless it is but a delta."""
+    folded: dict[Any, Any] = {e.get("id") or e["file_id"]: e for e in old}
+    for entry in new:
+        key = entry.get("id") or entry["file_id"]
+        if "delta" not in entry or key not in folded:
+            folded[key] = entry
+    return list(folded.values())
 
 
 def _counts(usage: Any) -> tuple[int, int, int] | None:
