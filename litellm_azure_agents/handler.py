@@ -11,7 +11,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from .call import Call
 from .chunks import ChunkFactory, response_headers
 from .drivers import AsyncDriver, SyncDriver
 from .endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
-from .options import OptionError, Options, parse_arguments
+from .options import OptionError, Options, Params, parse_arguments
 from .ping import Ping
 from .responses.identity import agent_headers
 from .responses.target import Target, resolve_target
@@ -76,49 +76,28 @@ def prepare(
     arguments = dict(optional_params)
     extra = arguments.pop("extra_body", None)
     arguments = {**(extra if isinstance(extra, Mapping) else {}), **arguments}
-    drop_params = bool(litellm_params.get("drop_params") or litellm.drop_params)
     try:
-        check_agent(agent)
         options, params = parse_arguments(
             arguments,
-            drop_params=drop_params,
-            from_caller=_body_keys(litellm_params),
+            drop_params=drops_params(litellm_params),
+            from_caller=body_keys(litellm_params),
         )
-        base, version = resolve_base(api_base), litellm_params.get("api_version")
-        endpoint = Endpoint(base, str(version or API_VERSIONS[0]))
-        seconds = _seconds(timeout)
-        sent = dict(headers or {})
-        target: Target | None = None
-        if not is_classic(agent, options):
-            target = resolve_target(
-                base, agent, style=options.endpoint_style, api_version=version and str(version)
-            )
-            sent = agent_headers(
-                target,
-                options,
-                sent,
-                metadata=litellm_params.get("metadata"),
-                request=litellm_params.get("proxy_server_request"),
-            )
+        seconds = read_timeout(timeout)
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
     except ValueError as error:
         raise errors.bad_request(context, str(error)) from None
-    call = Call(
-        agent=agent,
-        endpoint=endpoint,
-        messages=[m if isinstance(m, Mapping) else m.model_dump() for m in messages],
+    call, target = build_call(
+        context,
+        api_base=api_base,
         options=options,
         params=params,
-        context=context,
-        clock=time.monotonic,
-        started=time.monotonic(),
+        messages=messages,
+        headers=headers or {},
+        litellm_params=litellm_params,
+        metadata=litellm_params.get("metadata"),
         timeout=seconds,
-        random=random.random,
         max_retries=_retries(arguments),
-        call_id=litellm_params.get("litellm_call_id"),
-        headers={**sent, "Accept": "text/event-stream, application/json"},
-        drop_params=drop_params,
     )
     turn: Turn
     if _is_health_check(litellm_params):
@@ -131,7 +110,59 @@ def prepare(
         custom_pricing=litellm_params.get("input_cost_per_token") is not None,
         old_functions=bool(params.functions),
     )
-    return Prepared(call, turn, _token(call, target, api_key, litellm_params), factory)
+    return Prepared(call, turn, token_for(call, target, api_key, litellm_params), factory)
+
+
+def build_call(
+    context: errors.Context,
+    *,
+    api_base: str | None,
+    options: Options,
+    params: Params,
+    messages: Sequence[Any],
+    headers: Mapping[str, Any],
+    litellm_params: Mapping[str, Any],
+    metadata: Any,
+    timeout: float,
+    max_retries: int,
+) -> tuple[Call, Target | None]:
+    """The call, and where its agent is if it is a new one. ``metadata`` is the proxy's own."""
+    agent, version = context.agent, litellm_params.get("api_version")
+    sent = {str(name): str(value) for name, value in headers.items()}
+    target: Target | None = None
+    try:
+        check_agent(agent)
+        base = resolve_base(api_base)
+        if not is_classic(agent, options):
+            target = resolve_target(
+                base, agent, style=options.endpoint_style, api_version=version and str(version)
+            )
+            request = litellm_params.get("proxy_server_request")
+            sent = agent_headers(target, options, sent, metadata=metadata, request=request)
+    except ValueError as error:
+        raise errors.bad_request(context, str(error)) from None
+    call = Call(
+        agent=agent,
+        endpoint=Endpoint(base, str(version or API_VERSIONS[0])),
+        messages=[m if isinstance(m, Mapping) else m.model_dump() for m in messages],
+        options=options,
+        params=params,
+        context=context,
+        clock=time.monotonic,
+        started=time.monotonic(),
+        timeout=timeout,
+        random=random.random,
+        max_retries=max_retries,
+        call_id=litellm_params.get("litellm_call_id"),
+        headers={**sent, "Accept": "text/event-stream, application/json"},
+        drop_params=drops_params(litellm_params),
+    )
+    return call, target
+
+
+def drops_params(litellm_params: Mapping[str, Any]) -> bool:
+    """Whether the caller wants parameters dropped that agents don't take."""
+    return bool(litellm_params.get("drop_params") or litellm.drop_params)
 
 
 def is_classic(agent: str, options: Options) -> bool:
@@ -141,9 +172,10 @@ def is_classic(agent: str, options: Options) -> bool:
     return agent.startswith("asst_")
 
 
-def _token(
+def token_for(
     call: Call, target: Target | None, api_key: str | None, params: Mapping[str, Any]
 ) -> TokenSource:
+    """Where the bearer tokens of a call come from."""
     options = call.options
     names = ("azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret")
     given: dict[str, Any] = {name: params.get(name) for name in names}
@@ -162,7 +194,7 @@ def _token(
         raise errors.authentication(call.context, str(error)) from None
 
 
-def _body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
+def body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
     """The keys that a proxy's client put into its request (protocols D6)."""
     request = litellm_params.get("proxy_server_request")
     body = request.get("body") if isinstance(request, Mapping) else None
@@ -189,7 +221,8 @@ def _base_model(litellm_params: Mapping[str, Any]) -> str | None:
     return str(found) if found else None
 
 
-def _seconds(timeout: Any) -> float:
+def read_timeout(timeout: Any) -> float:
+    """LiteLLM's ``timeout`` in seconds; ValueError if there is no time."""
     if isinstance(timeout, httpx.Timeout):
         timeout = timeout.read
     seconds = 600.0 if timeout is None else float(timeout)
@@ -206,14 +239,14 @@ def _retries(arguments: Mapping[str, Any]) -> int:
 # -- driving -----------------------------------------------------------------------------------
 
 
-def _translated(prepared: Prepared, error: Exception) -> Exception:
+def translated(call: Call, error: Exception) -> Exception:
     """What the caller gets for ``error``: LiteLLM's exceptions as they are, nothing else."""
     if type(error).__module__.startswith("litellm."):
         return error
-    context = prepared.call.context
+    context = call.context
     if isinstance(error, CredentialError):
         return errors.authentication(context, str(error))
-    _log.exception("unexpected failure in a call to agent %r", prepared.call.agent)
+    _log.exception("unexpected failure in a call to agent %r", call.agent)
     return errors.internal(
         context, f"Unexpected failure in litellm-azure-agents: {type(error).__name__}"
     )
@@ -225,7 +258,7 @@ def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
         deltas = [d for batch in prepared.sync_driver().play(prepared.turn) for d in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
     except Exception as error:
-        raise _translated(prepared, error) from error.__cause__
+        raise translated(prepared.call, error) from error.__cause__
 
 
 async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
@@ -234,7 +267,7 @@ async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
         deltas = [d async for b in prepared.async_driver().play(prepared.turn) for d in b]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
     except Exception as error:
-        raise _translated(prepared, error) from error.__cause__
+        raise translated(prepared.call, error) from error.__cause__
 
 
 def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
@@ -243,7 +276,7 @@ def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
     try:
         first: list[Delta] = next(batches, [])
     except Exception as error:
-        raise _translated(prepared, error) from error.__cause__
+        raise translated(prepared.call, error) from error.__cause__
 
     def chunks() -> Iterator[ModelResponseStream]:
         try:
@@ -251,7 +284,7 @@ def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
             for batch in batches:
                 yield from _chunks(prepared, batch)
         except Exception as error:
-            raise _translated(prepared, error) from error.__cause__
+            raise translated(prepared.call, error) from error.__cause__
         finally:
             batches.close()
 
@@ -264,7 +297,7 @@ async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, Non
     try:
         first: list[Delta] = await anext(batches, [])
     except Exception as error:
-        raise _translated(prepared, error) from error.__cause__
+        raise translated(prepared.call, error) from error.__cause__
 
     async def chunks() -> AsyncGenerator[ModelResponseStream, None]:
         try:
@@ -274,7 +307,7 @@ async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, Non
                 for chunk in _chunks(prepared, batch):
                     yield chunk
         except Exception as error:
-            raise _translated(prepared, error) from error.__cause__
+            raise translated(prepared.call, error) from error.__cause__
         finally:
             await batches.aclose()
 

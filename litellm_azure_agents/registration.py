@@ -17,10 +17,15 @@ from litellm.llms.azure_ai import agents as builtin
 from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
 from litellm.llms.azure_ai.common_utils import AzureFoundryModelInfo
 from litellm.llms.openai.chat.gpt_transformation import OpenAIGPTConfig
+from litellm.llms.openai.responses.transformation import OpenAIResponsesAPIConfig
+from litellm.responses import main as native_responses
+from litellm.types.utils import LlmProviders
+from litellm.utils import ProviderConfigManager
 
 from .endpoint import base_from_environment
 from .handler import PROVIDER, AgentsRoute, AzureAgents
 from .options import Params
+from .responses.native import respond
 
 ROUTE = "agents/"
 """What a model of the provider ``azure_ai`` begins with when it names an agent."""
@@ -53,6 +58,22 @@ class AgentsConfig(OpenAIGPTConfig):
     ) -> dict[str, Any]:
         supported = {k: v for k, v in non_default_params.items() if k in _SUPPORTED}
         return {**optional_params, **supported}
+
+
+class AgentResponsesConfig(OpenAIResponsesAPIConfig):
+    """Tells LiteLLM that new agents speak the Responses API themselves; `respond` does the rest."""
+
+    @property
+    def custom_llm_provider(self) -> LlmProviders:
+        return LlmProviders.AZURE_AI
+
+    def supports_native_file_search(self) -> bool:
+        return True
+
+    def map_openai_params(
+        self, response_api_optional_params: Any, model: str, drop_params: bool
+    ) -> dict[str, Any]:
+        return dict(response_api_optional_params)
 
 
 class _OneRoute(CustomLogger):
@@ -98,6 +119,19 @@ def register() -> None:
             "_get_openai_compatible_provider_info",
             _provider_info(AzureAIStudioConfig._get_openai_compatible_provider_info),
         )
+        _replace(
+            ProviderConfigManager,
+            "get_provider_responses_api_config",
+            staticmethod(
+                _responses_config_for(ProviderConfigManager.get_provider_responses_api_config)
+            ),
+        )
+        http_handler = native_responses.base_llm_http_handler
+        _replace(
+            http_handler,
+            "response_api_handler",
+            _response_api_handler(http_handler.response_api_handler),
+        )
 
 
 def unregister() -> None:
@@ -123,12 +157,15 @@ def _check_seams() -> None:
         (builtin, "AzureAIAgentsConfig"),
         (AzureFoundryModelInfo, "get_azure_ai_config_for_model"),
         (AzureAIStudioConfig, "_get_openai_compatible_provider_info"),
+        (ProviderConfigManager, "get_provider_responses_api_config"),
+        (native_responses, "base_llm_http_handler"),
+        (native_responses.base_llm_http_handler, "response_api_handler"),
     ]
     for owner, name in seams:
         if not hasattr(owner, name):
             raise RegistrationError(
                 f"this version of LiteLLM has no {getattr(owner, '__name__', owner)}.{name}; "
-                "litellm-azure-agents needs litellm>=1.89.0"
+                "litellm-azure-agents needs litellm>=1.94.0"
             )
 
 
@@ -162,10 +199,42 @@ def _provider_info(original: Callable[..., Any]) -> Callable[..., Any]:
     return _get_openai_compatible_provider_info
 
 
+def _responses_config_for(original: Callable[..., Any]) -> Callable[..., Any]:
+    config = AgentResponsesConfig()  # type: ignore[no-untyped-call]
+
+    def get_provider_responses_api_config(
+        provider: Any, model: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        name = getattr(provider, "value", provider)
+        agent = model or ""
+        if name == "azure_ai" and agent.startswith(ROUTE):
+            agent = agent.removeprefix(ROUTE)
+        elif name != PROVIDER:
+            return original(provider, model, *args, **kwargs)
+        if not agent or agent.startswith("asst_"):  # classic: by chat completions
+            return None
+        return config
+
+    return get_provider_responses_api_config
+
+
+def _response_api_handler(original: Callable[..., Any]) -> Callable[..., Any]:
+    def response_api_handler(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(kwargs.get("responses_api_provider_config"), AgentResponsesConfig):
+            return respond(**kwargs)
+        return original(*args, **kwargs)
+
+    return response_api_handler
+
+
 def _replace(owner: Any, name: str, value: Any) -> None:
-    original = vars(owner)[name]
+    own = vars(owner)
+    if name in own:
+        original = own[name]
+        _undo.append(lambda: setattr(owner, name, original))
+    else:  # a method of the class, covered on this object
+        _undo.append(lambda: delattr(owner, name))
     setattr(owner, name, value)
-    _undo.append(lambda: setattr(owner, name, original))
 
 
 def _remove(from_list: list[Any], item: Any) -> None:

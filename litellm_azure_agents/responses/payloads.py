@@ -175,7 +175,12 @@ def caller_tools(call: Call) -> list[JsonObject]:
 
 
 def check_against(
-    definition: Mapping[str, Any], tools: Sequence[JsonObject], text: JsonObject | None, agent: str
+    definition: Mapping[str, Any],
+    tools: Sequence[JsonObject],
+    text: JsonObject | None,
+    agent: str,
+    *,
+    name: str = "response_format",
 ) -> None:
     """The agent must have the caller's tools and answer format; OptionError names what it lacks."""
     own = [tool for tool in definition.get("tools") or () if isinstance(tool, Mapping)]
@@ -196,10 +201,10 @@ def check_against(
         )
     if text is not None and not _same_format((definition.get("text") or {}).get("format"), text):
         raise OptionError(
-            f"the agent {agent!r} doesn't answer in this response_format, and the service takes "
+            f"the agent {agent!r} doesn't answer in this {name}, and the service takes "
             "none with a call: set it as `text.format` in the agent's definition, or leave it out "
             "(drop_params=True does)",
-            "response_format",
+            name,
         )
 
 

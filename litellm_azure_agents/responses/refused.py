@@ -60,23 +60,27 @@ def check_classic_options(call: Call) -> None:
             raise OptionError(f"{name!r} is for classic agents: {advice}", name)
 
 
-def allowed(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
+def allowed(
+    call: Call, fields: Mapping[str, Any], *, names: Mapping[str, str] = CALLERS_NAMES
+) -> dict[str, Any]:
     """``fields`` of the request without those that the service refuses next to an agent.
 
-    Raises OptionError for one that matters, unless the caller drops parameters.
+    Raises OptionError for one that matters, unless the caller drops parameters; ``names`` says how
+    the caller calls them.
     """
     kept: dict[str, Any] = {}
     for wire, value in fields.items():
         if wire not in REFUSED:
             kept[wire] = value
         elif value not in HARMLESS.get(wire, ()) and not call.drop_params:
-            raise OptionError(refusal(wire), CALLERS_NAMES.get(wire, wire))
+            name = names.get(wire, wire)
+            raise OptionError(refusal(wire, name), name)
     return kept
 
 
-def refusal(wire: str) -> str:
+def refusal(wire: str, name: str | None = None) -> str:
     """The sentence that names a refused field as the caller knows it."""
-    name = CALLERS_NAMES.get(wire, wire)
+    name = name or CALLERS_NAMES.get(wire, wire)
     advice = ADVICE.get(wire, "set it in the agent's definition")
     return (
         f"the service doesn't take {name!r} with a call to an agent: {advice}, or leave it out "

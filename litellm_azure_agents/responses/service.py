@@ -10,6 +10,7 @@ from ..actions import Exchange, Lookup, Reply, Request, Send, Steps, Wait
 from ..call import Call
 from ..exchange import request
 from ..retry import poll_intervals
+from . import refused
 from .machine import TERMINAL
 from .target import Target
 
@@ -86,6 +87,16 @@ class ResponseService:
             if not is_locked(reply) or wait > self._call.remaining():
                 return reply
             yield Wait(wait)
+
+
+def refusal_of(call: Call, reply: Reply) -> Exception:
+    """Why the service refused to create a response; a refused field is named as callers know it."""
+    named = refused.fields_in(reply)
+    if not named:
+        return errors.from_reply(call.context, reply, doing="create the response")
+    text = "; ".join(refused.refusal(name) for name in named)
+    param = refused.CALLERS_NAMES.get(named[0], named[0])
+    return errors.bad_request(call.context, f"{text} ({call.context.where()})", param=param)
 
 
 def definition_of(agent: Json) -> Json:

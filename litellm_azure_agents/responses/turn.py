@@ -20,7 +20,7 @@ from ..retry import poll_intervals
 from . import history, payloads, refused
 from .items import add_usage, finish_reason, map_usage
 from .machine import TERMINAL, ResponseMachine
-from .service import ResponseService, is_unknown_state
+from .service import ResponseService, is_unknown_state, refusal_of
 from .target import Target
 
 Json = Mapping[str, Any]
@@ -113,7 +113,7 @@ class ResponseTurn:
                 raise self._bad_request(error) from None
             reply = yield from self._open({**body, "input": whole.items})
         if not reply.ok:
-            raise self._refusal(reply)
+            raise refusal_of(self.call, reply)
         self._opened = True
         yield from self._follow(reply)
 
@@ -137,16 +137,6 @@ class ResponseTurn:
             raise
         self._opened = reply.ok
         return reply
-
-    def _refusal(self, reply: Reply) -> Exception:
-        named = refused.fields_in(reply)
-        if not named:
-            return errors.from_reply(self.call.context, reply, doing="create the response")
-        text = "; ".join(refused.refusal(name) for name in named)
-        param = refused.CALLERS_NAMES.get(named[0], named[0])
-        return errors.bad_request(
-            self.call.context, f"{text} ({self.call.context.where()})", param=param
-        )
 
     # -- following a response ------------------------------------------------------------------
 

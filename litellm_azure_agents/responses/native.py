@@ -1,0 +1,341 @@
+"""`litellm.responses` for new agents: the service's own events and objects, nothing translated.
+
+LiteLLM hands over what it would have sent; the request goes out by our drivers, with our
+credentials, retries and errors, and the answer back into LiteLLM's objects, which encode ids, log
+and count as they do for every provider. The agent of the model string can't be swapped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from typing import Any, cast
+
+import httpx
+from pydantic import BaseModel
+
+from .. import errors
+from ..actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps, Stream
+from ..auth import TokenSource
+from ..call import Call
+from ..drivers import AsyncDriver, SyncDriver
+from ..exchange import LostAnswer
+from ..handler import body_keys, build_call, read_timeout, token_for, translated
+from ..options import OptionError, Options, Params, parse_arguments
+from ..retry import DEFAULT_RETRIES
+from . import payloads, refused
+from .service import ResponseService, refusal_of
+from .target import Target
+
+PASSED = ("conversation", "structured_inputs", "agent_session_id")
+"""Fields of a request that LiteLLM doesn't know, and hands over among its own parameters."""
+NAMES_THE_AGENT = ("agent_reference", "agent", "model")
+_ENDS = frozenset(
+    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
+)
+
+
+class NativeTurn:
+    """One request and its answer as they are; `reply` is there once the first batch is."""
+
+    def __init__(self, call: Call, target: Target, body: dict[str, Any]) -> None:
+        self.call = call
+        self.target = target
+        self.body = body
+        self.reply = Reply(0, {})
+        self._service = ResponseService(call, target)
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        return {}
+
+    def run(self) -> Steps:
+        call, doing = self.call, "create the response"
+        try:
+            body = yield from self._checked()
+        except OptionError as error:
+            raise errors.bad_request(call.context, str(error), param=error.param) from None
+        action = (Stream if body.get("stream") else Send)(Request("POST", self.target.url(), body))
+        try:
+            self.reply = yield from self._service.unlocked(action, doing=doing)
+        except LostAnswer as lost:
+            raise errors.connection(call.context, lost.lost, doing=doing) from None
+        if not self.reply.ok:
+            raise refusal_of(call, self.reply)
+        yield Emit([])
+        if self.reply.streaming:
+            yield from self._pass_on()
+        elif body.get("stream"):  # an answer at once instead of a stream
+            response = self.reply.json() or {}
+            status = response.get("status") or "completed"
+            name = f"response.{status}"
+            event = {"type": name, "sequence_number": 0, "response": response}
+            yield _events([ServerEvent(name, json.dumps(event))])
+
+    def _pass_on(self) -> Steps:
+        ended = False
+        while True:
+            batch = yield Read()
+            if isinstance(batch, list):
+                ended = ended or any(event.name in _ENDS for event in batch)
+                yield _events(batch)
+                continue
+            if isinstance(batch, Lost) and batch.timed_out:
+                raise errors.timed_out(self.call.context, self.call.timeout)
+            if not ended:
+                lost = batch or Lost("the event stream ended before its end", sent=True)
+                raise errors.connection(self.call.context, lost, doing="read the response's events")
+            return
+
+    def _checked(self) -> Any:
+        """The body without what the service refuses next to an agent, see `ResponseTurn`."""
+        body = self.body
+        if self.target.takes_settings:
+            return body
+        tools, text = body.pop("tools", None) or [], body.pop("text", None)
+        body = {**self.target.reference, **refused.allowed(self.call, body, names={})}
+        if text in refused.HARMLESS["text"] or self.call.drop_params:
+            text = None
+        if tools or text is not None:
+            definition = yield from self._service.definition()
+            if definition is None or definition.get("kind") == "hosted":
+                body.update({n: v for n, v in (("tools", tools), ("text", text)) if v})
+            else:
+                payloads.check_against(definition, tools, text, self.call.agent, name="text")
+        return body
+
+    def abandon(self) -> Steps:
+        """A response in the foreground ends with its connection; one in the background goes on."""
+        yield from ()
+
+
+def _events(batch: list[ServerEvent]) -> Emit:
+    return Emit(cast(Any, batch))
+
+
+# -- between LiteLLM's handler and the turn ----------------------------------------------------
+
+
+def respond(**given: Any) -> Any:
+    """What ``BaseLLMHTTPHandler.response_api_handler`` does, for an agent."""
+    if given.get("_is_async"):
+        return _arespond(given)
+    turn, token = _prepare(given)
+    driver = SyncDriver(token, turn.call.headers, timeout=turn.call.remaining())
+    batches = cast(Generator[list[Any], None, None], driver.play(turn))
+    try:
+        next(batches, None)
+        if not turn.body.get("stream"):
+            batches.close()
+            return _response(given, turn)
+    except Exception as error:
+        raise translated(turn.call, error) from error.__cause__
+    return _iterator("SyncResponsesAPIStreamingIterator", given, turn, _SyncBody(turn, batches))
+
+
+async def _arespond(given: Mapping[str, Any]) -> Any:
+    turn, token = _prepare(given)
+    driver = AsyncDriver(token, turn.call.headers, timeout=turn.call.remaining())
+    batches = cast(AsyncGenerator[list[Any], None], driver.play(turn))
+    try:
+        await anext(batches, None)
+        if not turn.body.get("stream"):
+            await batches.aclose()
+            return _response(given, turn)
+    except Exception as error:
+        raise translated(turn.call, error) from error.__cause__
+    return _iterator("ResponsesAPIStreamingIterator", given, turn, _AsyncBody(turn, batches))
+
+
+def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, TokenSource]:
+    model, params = given["model"], given["litellm_params"]
+    context = errors.Context(
+        model=model, provider=given["custom_llm_provider"], agent=model.removeprefix("agents/")
+    )
+    litellm_params = {**vars(params), **(params.model_extra or {})}
+    extra = dict(given.get("extra_body") or {})
+    try:
+        options = _options(litellm_params, extra)
+        body = build_native_body(given, litellm_params, extra, options)
+        seconds = read_timeout(given.get("timeout"))
+    except OptionError as error:
+        raise errors.bad_request(context, str(error), param=error.param) from None
+    except ValueError as error:
+        raise errors.bad_request(context, str(error)) from None
+    retries = litellm_params.get("max_retries")
+    call, target = build_call(
+        context,
+        api_base=litellm_params.get("api_base"),
+        options=options,
+        params=Params(),
+        messages=[],
+        headers=given.get("extra_headers") or {},
+        litellm_params=litellm_params,
+        metadata=given.get("litellm_metadata"),
+        timeout=seconds,
+        max_retries=retries if isinstance(retries, int) else DEFAULT_RETRIES,
+    )
+    if target is None:
+        raise errors.bad_request(
+            context,
+            "protocol='threads' has no Responses API of its own; use chat completions, or the "
+            "agent's id (asst_…), by which LiteLLM knows to translate",
+            param="protocol",
+        )
+    _check_agent_fields({**litellm_params, **extra}, target, context)
+    given["logging_obj"].pre_call(
+        input=given["input"],
+        api_key="",
+        additional_args={"complete_input_dict": body, "api_base": target.url(), "headers": {}},
+    )
+    token = token_for(call, target, litellm_params.get("api_key"), litellm_params)
+    return NativeTurn(call, target, body), token
+
+
+def _options(litellm_params: Mapping[str, Any], extra: dict[str, Any]) -> Options:
+    """Our options among LiteLLM's parameters and in extra_body, which loses them."""
+    names = Options.model_fields.keys()
+    found = {n: litellm_params[n] for n in names if litellm_params.get(n) is not None}
+    for name in [n for n in extra if n in names and n not in PASSED and n not in _OF_THE_BODY]:
+        found[name] = extra.pop(name)
+    return parse_arguments(found, drop_params=True, from_caller=body_keys(litellm_params))[0]
+
+
+_OF_THE_BODY = frozenset(
+    {"include", "truncation", "max_tool_calls", "background", "previous_response_id",
+     "instructions"}
+)  # fmt: skip
+"""Names that mean the same as options and as fields of a response's request: fields here."""
+
+
+def build_native_body(
+    given: Mapping[str, Any],
+    litellm_params: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    options: Options,
+) -> dict[str, Any]:
+    """The request that LiteLLM means, without what names an agent or a model."""
+    body: dict[str, Any] = {
+        "input": given["input"],
+        **{n: litellm_params[n] for n in PASSED if litellm_params.get(n) is not None},
+        **given["response_api_optional_request_params"],
+        **extra,
+    }
+    conversation = options.conversation_id
+    if options.thread_id:
+        if options.thread_id.startswith("conv"):
+            conversation = conversation or options.thread_id
+        else:
+            body.setdefault("previous_response_id", options.thread_id)
+    if conversation:
+        body.setdefault("conversation", conversation)
+    for name in (*NAMES_THE_AGENT, "extra_headers", "extra_query", "extra_body", "timeout"):
+        body.pop(name, None)
+    plain: dict[str, Any] = _plain({n: v for n, v in body.items() if v is not None})
+    return plain
+
+
+def _check_agent_fields(found: Mapping[str, Any], target: Target, context: errors.Context) -> None:
+    """Refuse a request that names another agent than the model string does (design rule 9)."""
+    for name in ("agent_reference", "agent"):
+        value = found.get(name)
+        if value is None:
+            continue
+        named = value.get("name") if isinstance(value, Mapping) else value
+        version = value.get("version") if isinstance(value, Mapping) else None
+        if named != target.name or (version and version != target.version):
+            raise errors.bad_request(
+                context, f"{name} can't be given: the model string names the agent", param=name
+            )
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON can hold it: clients hand in pydantic objects."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+# -- answers, as LiteLLM's ---------------------------------------------------------------------
+
+
+def _http_response(turn: NativeTurn, **content: Any) -> httpx.Response:
+    kept = {
+        name: value
+        for name, value in turn.reply.headers.items()
+        if name not in ("content-encoding", "content-length", "transfer-encoding")
+    }
+    request = httpx.Request("POST", turn.target.url())
+    return httpx.Response(turn.reply.status, headers=kept, request=request, **content)
+
+
+def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
+    return given["responses_api_provider_config"].transform_response_api_response(
+        model=given["model"],
+        raw_response=_http_response(turn, content=turn.reply.content),
+        logging_obj=given["logging_obj"],
+    )
+
+
+def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, stream: Any) -> Any:
+    from litellm.responses import streaming_iterator
+
+    return getattr(streaming_iterator, name)(
+        response=_http_response(turn, stream=stream),
+        model=given["model"],
+        logging_obj=given["logging_obj"],
+        responses_api_provider_config=given["responses_api_provider_config"],
+        litellm_metadata=given.get("litellm_metadata"),
+        custom_llm_provider=given["custom_llm_provider"],
+        request_data={
+            "input": given["input"],
+            **given["response_api_optional_request_params"],
+            "litellm_params": dict(given["litellm_params"]),
+        },
+        call_type="responses",
+    )
+
+
+def _frames(batch: list[ServerEvent]) -> bytes:
+    lines = []
+    for event in batch:
+        lines.append(f"event: {event.name}\n")
+        lines += [f"data: {line}\n" for line in event.data.split("\n")]
+        lines.append("\n")
+    return "".join(lines).encode()
+
+
+class _SyncBody(httpx.SyncByteStream):
+    def __init__(self, turn: NativeTurn, batches: Generator[list[ServerEvent], None, None]) -> None:
+        self._turn = turn
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for batch in self._batches:
+                yield _frames(batch)
+        except Exception as error:
+            raise translated(self._turn.call, error) from error.__cause__
+
+    def close(self) -> None:
+        self._batches.close()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    def __init__(self, turn: NativeTurn, batches: AsyncGenerator[list[ServerEvent], None]) -> None:
+        self._turn = turn
+        self._batches = batches
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for batch in self._batches:
+                yield _frames(batch)
+        except Exception as error:
+            raise translated(self._turn.call, error) from error.__cause__
+
+    async def aclose(self) -> None:
+        await self._batches.aclose()
