@@ -2,15 +2,14 @@
 
 A route group is a function that returns Starlette routes relative to the project root; add one to
 `GROUPS` (or hand it to `create_app`) to serve another protocol beside the classic one. Routes
-outside `/api/projects/` (a page, say) go into `extra_routes` and ask for no token.
+outside `/api/projects/` go into `extra_routes` and ask for no token. `/` and `/page/` are the
+page's, see `routes_page`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hmac
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from starlette.applications import Starlette
@@ -19,7 +18,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import (
     routes_agents,
@@ -35,12 +33,13 @@ from . import (
 )
 from .errors import ApiError
 from .faults import FaultMiddleware
+from .gate import PROJECTS, GateMiddleware
 from .project import Project
 from .request_log import RequestLogMiddleware
+from .routes_page import PageMiddleware
 
 logger = logging.getLogger(__name__)
 
-PROJECTS = "/api/projects/"
 RouteGroup = Callable[[], Sequence[BaseRoute]]
 GROUPS: list[RouteGroup] = [
     routes_agents.routes,
@@ -73,6 +72,7 @@ def create_app(
     app = Starlette(
         routes=[*extra_routes, Mount(PROJECTS + "{project}", routes=served)],
         middleware=[
+            Middleware(PageMiddleware, project=project),  # outermost: not in the log, no faults
             Middleware(RequestLogMiddleware, log=project.requests),
             Middleware(FaultMiddleware, faults=project.faults),
             Middleware(GateMiddleware, project=project),
@@ -86,77 +86,6 @@ def create_app(
     )
     app.state.project = project
     return app
-
-
-class GateMiddleware:
-    """Asks for a bearer token below `/api/projects/` and bounds bodies."""
-
-    def __init__(self, app: ASGIApp, project: Project) -> None:
-        self.app = app
-        self.project = project
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(PROJECTS):
-            await self.app(scope, receive, send)
-            return
-        try:
-            self._check_host(scope)
-            self._check_token(scope)
-            limit = self._body_limit(scope)
-        except ApiError as error:
-            await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
-            return
-        seen = 0
-
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > limit:
-                raise _too_large(limit)
-            return message
-
-        await self.app(scope, bounded, send)
-
-    def _check_host(self, scope: Scope) -> None:
-        allowed = self.project.settings.allowed_hosts
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-        if allowed is not None and name.lower() not in allowed:
-            raise ApiError(403, f"This emulator is not {name!r}: it is on loopback only.")
-
-    def _check_token(self, scope: Scope) -> None:
-        header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        scheme, _, token = header.partition(" ")
-        token = token.strip()
-        expected = self.project.settings.token
-        if scheme.lower() != "bearer" or not token:
-            message = "Access denied: a bearer token is required in the Authorization header."
-        elif expected is not None and not hmac.compare_digest(token.encode(), expected.encode()):
-            message = "Access denied due to an invalid or expired token."
-        else:
-            return
-        raise ApiError(
-            401,
-            message,
-            type="authentication_error",
-            code="Unauthorized",
-            headers={"www-authenticate": "Bearer"},
-        )
-
-    def _body_limit(self, scope: Scope) -> int:
-        settings = self.project.settings
-        content_type = dict(scope["headers"]).get(b"content-type", b"")
-        upload = content_type.startswith(b"multipart/")
-        limit = settings.max_upload_bytes if upload else settings.max_body_bytes
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
-            raise _too_large(limit)
-        return limit
-
-
-def _too_large(limit: int) -> ApiError:
-    return ApiError(413, f"The request body is larger than {limit} bytes.")
 
 
 async def _api_error(request: Request, error: Exception) -> Response:

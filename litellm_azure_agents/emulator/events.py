@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,6 +29,8 @@ class EventLog:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.frames: list[bytes] = []
+        self.times: list[float] = []
+        """When each was told, in seconds of the Unix epoch."""
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
 
@@ -38,6 +41,7 @@ class EventLog:
         """Add an event and wake the readers."""
         self.names.append(event)
         self.frames.append(frame(event, data))
+        self.times.append(time.time())
         self._wake()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from .ids import new_id, now
 from .settings import KEPT_REQUESTS
 
 KEPT_BODY_BYTES = 2 * 1024 * 1024
+KEPT_ANSWER_BYTES = 16 * 1024  # of JSON answers; streams are kept by the runs they tell of
 
 
 @dataclass
@@ -29,6 +31,12 @@ class RequestRecord:
     body: Any = None
     """Parsed JSON, or the text or length of anything else."""
     status: int | None = None
+    seconds: float | None = None
+    """Until the end of the answer; None while it goes on."""
+    answer_type: str = ""
+    answer_bytes: int = 0
+    answer: bytearray = field(default_factory=bytearray, repr=False)
+    """The beginning of a JSON answer."""
     raw: bytearray = field(default_factory=bytearray, repr=False)
 
 
@@ -37,14 +45,21 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._records: deque[RequestRecord] = deque(maxlen=KEPT_REQUESTS)
+        self.total = 0
+        """Requests ever received; the newest one's number."""
+        self.changes = 0
+        """Grows with every request and every answer's beginning and end."""
 
     def add(self, record: RequestRecord) -> None:
         """Keep a request."""
         self._records.append(record)
+        self.total += 1
+        self.changes += 1
 
     def clear(self) -> None:
         """Forget all."""
         self._records.clear()
+        self.changes += 1
 
     def __iter__(self) -> Iterator[RequestRecord]:
         return iter(tuple(self._records))
@@ -90,16 +105,26 @@ class RequestLogMiddleware:
                     record.raw.clear()
             return message
 
-        async def keep_status(message: Message) -> None:
+        async def keep_answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", record.id.encode()),
-                ]
+                given = message.get("headers", [])
+                message["headers"] = [*given, (b"x-request-id", record.id.encode())]
+                record.answer_type = dict(given).get(b"content-type", b"").decode("latin-1")
+                self.log.changes += 1
+            else:
+                body = message.get("body", b"")
+                record.answer_bytes += len(body)
+                if record.answer_type == "application/json":
+                    record.answer += body[: KEPT_ANSWER_BYTES - len(record.answer)]
             await send(message)
 
-        await self.app(scope, keep_body, keep_status)
+        began = time.monotonic()
+        try:
+            await self.app(scope, keep_body, keep_answer)
+        finally:
+            record.seconds = time.monotonic() - began
+            self.log.changes += 1
 
 
 def _readable(body: bytes, content_type: str) -> Any:

@@ -7,9 +7,10 @@ file (WAL, synchronous=FULL), so an acknowledged write survives a kill at any mo
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,16 @@ class Page:
 
     data: list[Doc]
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object with its number (the order of creation), kind and parent."""
+
+    seq: int
+    kind: str
+    parent: str
+    doc: Doc
 
 
 class StoreInUse(OSError):
@@ -170,6 +181,40 @@ class Store:
         docs = [_load(row[0]) for row in rows[:limit]]
         return Page(docs[::-1] if backwards else docs, len(rows) > limit)
 
+    @property
+    def changes(self) -> int:
+        """Grows with every write."""
+        return self.db.total_changes
+
+    def count(self, kind: str, parent: str | None = None) -> int:
+        """How many objects of a kind there are."""
+        sql, args = "SELECT count(*) FROM docs WHERE kind = ?", [kind]
+        if parent is not None:
+            sql, args = sql + " AND parent = ?", [kind, parent]
+        with self._lock:
+            return int(self.db.execute(sql, args).fetchone()[0])
+
+    def newest(
+        self,
+        kinds: Sequence[str],
+        *,
+        before: int | None = None,
+        containing: Sequence[str] = (),
+        limit: int = 100,
+    ) -> list[Entry]:
+        """Objects of some kinds below all parents, newest first. `containing` are words of their
+        JSON; only ASCII letters are matched in either case."""
+        sql = f"SELECT seq, kind, parent, doc FROM docs WHERE kind IN ({_marks(kinds)})"
+        args: list[Any] = [*kinds]
+        if before is not None:
+            sql, args = sql + " AND seq < ?", [*args, before]
+        for word in containing:
+            escaped = re.sub(r"([\\%_])", r"\\\1", json.dumps(word, ensure_ascii=False)[1:-1])
+            sql, args = sql + " AND doc LIKE ? ESCAPE '\\'", [*args, f"%{escaped}%"]
+        with self._lock:
+            rows = self.db.execute(sql + " ORDER BY seq DESC LIMIT ?", [*args, limit]).fetchall()
+        return [Entry(seq, kind, parent, _load(text)) for seq, kind, parent, text in rows]
+
     def _seq(self, kind: str, parent: str, id: str) -> int:
         row = self.db.execute(
             "SELECT seq FROM docs WHERE kind = ? AND parent = ? AND id = ?", (kind, parent, id)
@@ -204,3 +249,7 @@ class Store:
 def _load(text: str) -> Doc:
     doc: Doc = json.loads(text)
     return doc
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" for _ in values)
