@@ -11,7 +11,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from .response_checks import UNCONFIRMED_WITH_AGENT
 from .seeds import SEEDED
+from .seeds_new import SEEDED_NEW
 from .server import Emulator
 from .settings import RUN_LIFETIME_SECONDS, Strictness
 
@@ -45,7 +47,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--agents",
         metavar="FILE",
-        help="JSON list of agents: POST /assistants + id",
+        help="JSON list of agents: POST /assistants + id, or a new agent's version + name",
     )
     parser.add_argument(
         "--faults",
@@ -74,6 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_tool_choice_required=True,
         max_messages_per_request=100_000,
         max_attachments=10_000,
+        allowed_with_agent=frozenset(UNCONFIRMED_WITH_AGENT),
+        min_max_output_tokens=1,
+        hosted_items_in_input=True,
+        approvals_must_be_answered=False,
     )
     emulator = Emulator(
         args.port,
@@ -97,7 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"The emulator can't start: {error}", file=sys.stderr)
         return 1
     print(f"READY {emulator.endpoint}", flush=True)
-    names = " ".join(str(agent["id"]) for agent in [*SEEDED, *agents])
+    names = " ".join(str(a["id"]) for a in [*SEEDED, *agents] if "id" in a)
+    named = [name for name, _ in SEEDED_NEW] + [str(a["name"]) for a in agents if "definition" in a]
+    names += "\n    new agents " + " ".join(dict.fromkeys(named))
     shown, example = (args.token, args.token) if args.token else ("any, but not empty", "local")
     print(
         USAGE.format(endpoint=emulator.endpoint, token=shown, agents=names, example=example),

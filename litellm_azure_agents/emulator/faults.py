@@ -12,6 +12,7 @@ pairs with `;` between them:
     error-after-events=4                 an `error` event after 4 events, then the end of the body
     stall-after-events=3                 send nothing more after 3 events (stall=2: for 2 seconds)
     mode=cut | end | reset               how to cut: close (default), a clean end of body, TCP RST
+    unnoticed                            a response (new protocol) that is cut goes on all the same
     run-expiry=0.2                       a run made by this request expires after 0.2 s
     times=2                              only the first 2 requests with this very header value
 
@@ -54,6 +55,7 @@ class Fault:
     stall_after_events: int | None = None
     stall: float | None = None
     mode: str = "cut"
+    unnoticed: bool = False
     run_expiry: float | None = None
 
     def matches(self, scope: Scope) -> bool:
@@ -130,7 +132,7 @@ def _checked(what: Mapping[str, Any]) -> Fault:
         "times": int, "status": int, "cut_after_events": int, "cut_after_bytes": int,
         "error_after_events": int,
         "stall_after_events": int, "delay": float, "stall": float, "run_expiry": float,
-        "drop": bool,
+        "drop": bool, "unnoticed": bool,
     }  # fmt: skip
     fault = Fault(**{name: kinds.get(name, str)(value) for name, value in what.items()})
     if fault.mode not in ("cut", "end", "reset"):
@@ -157,7 +159,7 @@ class FaultMiddleware:
         try:
             fault = self.faults.pick(scope, header.decode("latin-1") if header else None)
         except BadFault as error:
-            await _refuse(send, Fault(status=400, message=str(error)))
+            await _refuse(scope, send, Fault(status=400, message=str(error)))
             return
         if fault is None:
             await self.app(scope, receive, send)
@@ -168,9 +170,10 @@ class FaultMiddleware:
             close_connection(scope, reset=fault.mode == "reset")
             return
         if fault.status is not None:
-            await _refuse(send, fault)
+            await _refuse(scope, send, fault)
             return
-        scope.setdefault("state", {})["run_expiry"] = fault.run_expiry
+        state = scope.setdefault("state", {})
+        state["run_expiry"], state["unnoticed"] = fault.run_expiry, fault.unnoticed
         try:
             await self.app(scope, receive, _Cutter(fault, scope, send))
         except _Cut:
@@ -246,7 +249,12 @@ class _Cutter:
 
     async def _error(self, rest: bytes) -> None:
         """The service gives up inside a stream: the `error` event is the last one."""
-        data = json.dumps(_error_body(replace(self.fault, status=self.fault.status or 500)))
+        body = _error_body(self.scope, replace(self.fault, status=self.fault.status or 500))
+        if _is_new_protocol(self.scope):  # there the event is flat, and numbered as all are
+            told = {key: body["error"][key] for key in ("code", "message", "param")}
+            number = self.fault.error_after_events
+            body = {"type": "error", "sequence_number": number, **told}
+        data = json.dumps(body)
         rest += f"event: error\ndata: {data}\n\n".encode()
         await self.send({"type": "http.response.body", "body": rest, "more_body": False})
         raise _Cut
@@ -260,8 +268,8 @@ class _Cutter:
         raise _Cut
 
 
-async def _refuse(send: Send, fault: Fault) -> None:
-    body = json.dumps(_error_body(fault)).encode()
+async def _refuse(scope: Scope, send: Send, fault: Fault) -> None:
+    body = json.dumps(_error_body(scope, fault)).encode()
     headers = [(b"content-type", b"application/json")]
     if fault.retry_after is not None:
         headers.append((b"retry-after", str(fault.retry_after).encode()))
@@ -269,13 +277,20 @@ async def _refuse(send: Send, fault: Fault) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _error_body(fault: Fault) -> dict[str, Any]:
+def _is_new_protocol(scope: Scope) -> bool:
+    return "/openai/" in scope["path"] or "/agents" in scope["path"]
+
+
+def _error_body(scope: Scope, fault: Fault) -> dict[str, Any]:
     status = fault.status or 500
-    return {
-        "error": {
-            "message": fault.message or f"Injected fault: HTTP {status}.",
-            "type": "invalid_request_error" if status < 500 and status != 429 else "server_error",
-            "param": None,
-            "code": fault.code or ("rate_limit_exceeded" if status == 429 else None),
-        }
+    error: dict[str, Any] = {
+        "message": fault.message or f"Injected fault: HTTP {status}.",
+        "type": "invalid_request_error" if status < 500 and status != 429 else "server_error",
+        "param": None,
+        "code": fault.code or ("rate_limit_exceeded" if status == 429 else None),
     }
+    if _is_new_protocol(scope):
+        error["code"] = error["code"] or ("server_error" if status >= 500 else "invalid_payload")
+        id = scope.get("state", {}).get("request_id", "")
+        error = {**error, "details": [], "additionalInfo": {"request_id": id}}
+    return {"error": error}

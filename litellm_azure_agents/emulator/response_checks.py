@@ -34,6 +34,7 @@ REFUSED_WITH_AGENT: dict[str, str] = {
 }
 """Fields that belong to the agent's definition, and how sure we are that the service refuses them
 next to an agent. `Strictness.allowed_with_agent` lets fields pass."""
+UNCONFIRMED_WITH_AGENT = tuple(k for k, v in REFUSED_WITH_AGENT.items() if v == "unconfirmed")
 
 
 def make_plan(
@@ -75,6 +76,7 @@ def make_plan(
     if not given and not history:
         raise invalid("Missing required parameter: 'input'.", "input")
     given = [_resolved(project, item, history) for item in given]
+    _check_files(project, given)
     check_answers(history, given, approvals=strict.approvals_must_be_answered)
     definition: Mapping[str, Any] = version["definition"] if version is not None else {}
     instructions = body.get("instructions")
@@ -176,6 +178,15 @@ def _resolved(project: Project, item: Doc, history: list[Doc]) -> Doc:
                 found: Doc = known
                 return found
     raise missing("Item", item["id"])
+
+
+def _check_files(project: Project, given: list[Doc]) -> None:
+    """Files that messages name exist."""
+    for item in given:
+        for part in item["content"] if item["type"] == "message" else ():
+            id = part.get("file_id")
+            if id is not None and project.store.get("file", id) is None:
+                raise invalid(f"No file found with id '{id}'.", "input")
 
 
 def _session(

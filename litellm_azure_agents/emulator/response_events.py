@@ -253,6 +253,23 @@ class ResponseWriter:
         self.done(item, status="completed")
         return item
 
+    def custom_call(self, name: str, input: str) -> Doc:
+        """A call of a custom tool, which the client must answer too."""
+        item = self.add(
+            {
+                "id": new_id("ctc_"),
+                "type": "custom_tool_call",
+                "call_id": new_id("call_"),
+                "name": name,
+                "input": input,
+                "status": "in_progress",
+            },
+            input="",
+        )
+        self.deltas(item, "custom_tool_call_input", "input", input)
+        self.done(item, status="completed")
+        return item
+
     def reasoning(self, summary: str, text: str) -> Doc:
         """A thought: its summary in parts of a paragraph each, and its text."""
         item = self.add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -229,7 +230,10 @@ class ResponseRounds:
             )
         for function in functions:
             self._spend(live, function.name + function.arguments)
-            writer.function_call(function.name, function.arguments)
+            if any(t["type"] == "custom" and t.get("name") == function.name for t in live.tools):
+                writer.custom_call(function.name, _input_of(function.arguments))
+            else:
+                writer.function_call(function.name, function.arguments)
         return bool(free or again) and not (asked or functions)
 
     # ---- text
@@ -375,6 +379,14 @@ class ResponseRounds:
             if doc is not None and data is not None:
                 files[doc["filename"]] = data
         return files
+
+
+def _input_of(arguments: str) -> str:
+    """What a custom tool is called with."""
+    try:
+        return str(json.loads(arguments)["input"])
+    except (ValueError, KeyError, TypeError):
+        return arguments
 
 
 def _incomplete(reason: str) -> Stop:

@@ -64,6 +64,11 @@ def tool_spec(tool: Mapping[str, Any]) -> ToolSpec:
         config = {**tool, "allowed_tools": allowed}
         about = str(tool.get("server_description") or "")
         return ToolSpec("mcp", str(tool["server_label"]), about, config=config)
+    if kind == "custom":  # one text goes in: for a brain, a function of one argument
+        schema = {"type": "object", "properties": {"input": {"type": "string"}},
+                  "required": ["input"]}  # fmt: skip
+        about = str(tool.get("description") or "")
+        return ToolSpec("function", str(tool.get("name")), about, schema, dict(tool))
     details: Mapping[str, Any] = {}
     for nested in (tool.get(kind), tool.get("outputs")):
         if isinstance(nested, Mapping):

@@ -22,7 +22,7 @@ from .response_http import (
     require_preview,
     table_routes,
 )
-from .response_objects import public, session_object
+from .response_objects import public, session_object, with_includes
 from .response_rounds import LiveResponse
 from .response_schemas import ResponseCreate
 from .routes_runs import SSE_HEADERS
@@ -94,10 +94,15 @@ async def _respond(
         project.store.put("session", doc, version["name"])
     live = project.responses.begin(plan)
     headers = {"x-agent-session-id": session} if session else {}
+
+    def release() -> None:
+        if not request.scope.get("state", {}).get("unnoticed"):  # a fault may hide the loss
+            project.responses.release(live)
+
     if body.get("stream"):
-        return _LiveStream(live, lambda: project.responses.release(live), headers=headers)
+        return _LiveStream(live, release, headers=headers)
     if not body.get("background"):
-        await _finished(request, live, lambda: project.responses.release(live))
+        await _finished(request, live, release)
     reply = answer(public(live.response))
     reply.headers.update(headers)
     return reply
@@ -157,6 +162,9 @@ def _stored(request: Request) -> Doc:
 async def get(request: Request) -> Response:
     doc = _stored(request)
     query = request.query_params
+    include = [v for name in ("include", "include[]") for v in query.getlist(name)]
+    if include:
+        doc = {**doc, "output": [with_includes(item, include) for item in doc["output"]]}
     if query.get("stream", "false").lower() not in ("true", "1"):
         return answer(public(doc))
     after = query.get("starting_after", "-1")

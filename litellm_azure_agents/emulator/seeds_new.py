@@ -121,6 +121,18 @@ def _seeds() -> list[tuple[str, dict[str, Any]]]:
 SEEDED_NEW = _seeds()
 
 
+def named_versions(
+    agents: Iterable[Mapping[str, Any]],
+) -> list[tuple[str, dict[str, Any]]]:
+    """Bodies of versions that carry their agent's `name`, as `seed_new_agents` takes them."""
+    found = []
+    for agent in agents:
+        if not isinstance(agent.get("name"), str):
+            raise ValueError("a new agent to seed needs a name")
+        found.append((agent["name"], {k: v for k, v in agent.items() if k != "name"}))
+    return found
+
+
 def seed_new_agents(
     store: Store, agents: Iterable[tuple[str, Mapping[str, Any]]] = SEEDED_NEW
 ) -> None:

@@ -22,6 +22,7 @@ from .project import Project, open_project
 from .request_log import RequestRecord
 from .rules import RuleBrain
 from .seeds import seed_agents
+from .seeds_new import named_versions, seed_new_agents
 from .settings import Settings, Strictness
 from .toolbox import Interpreter
 from .transports import CuttableProtocol
@@ -178,10 +179,16 @@ class Emulator:
         self._run(self.project.reset())
 
     def seed(self, *, agents: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Add agents with ids of your own: bodies of POST /assistants with `id` in addition."""
+        """Add agents with ids of your own: bodies of POST /assistants with `id` in addition.
+
+        Entries with a `definition` are new agents: bodies of a version with `name` in addition.
+        """
+        given = list(agents)
 
         async def put() -> None:
-            seed_agents(self.project.store, agents)
+            store = self.project.store
+            seed_agents(store, [a for a in given if "definition" not in a])
+            seed_new_agents(store, named_versions(a for a in given if "definition" in a))
 
         self._run(put())
 

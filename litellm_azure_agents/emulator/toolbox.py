@@ -10,7 +10,6 @@ from .ids import new_id, now
 from .search import Index
 from .store import Store
 
-
 _IMAGES = ("png", "jpg", "jpeg", "gif", "webp")
 
 

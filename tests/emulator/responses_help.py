@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -124,3 +125,14 @@ def check_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
             assert len(deltas) > 1
             assert "".join(deltas) == item["arguments"]
     return final
+
+
+def wait_for_end(raw: Raw, id: str) -> Any:
+    """A stored response once it has ended, five seconds at most."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        response = raw.get(f"/openai/v1/responses/{id}")
+        if response["status"] not in ("queued", "in_progress"):
+            return response
+        time.sleep(0.02)
+    raise AssertionError(f"still {response['status']}")

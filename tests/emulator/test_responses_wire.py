@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator, Strictness
 
-from .responses_help import Raw, check_stream, events_of, reference, said, steps
+from .responses_help import Raw, check_stream, events_of, reference, said, steps, wait_for_end
 
 MESSAGE = ["output_item.added", "content_part.added", "output_text.delta", "output_text.done",
            "content_part.done", "output_item.done"]  # fmt: skip
@@ -394,16 +393,6 @@ def test_foreground_stops_when_its_client_goes(emulator: Emulator, raw: Raw) -> 
     newest = list(emulator.project.responses.recent.values())[-1].response["id"]
     assert newest != id
     assert wait_for_end(raw, newest)["status"] == "cancelled"
-
-
-def wait_for_end(raw: Raw, id: str) -> Any:
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        response = raw.get(f"/openai/v1/responses/{id}")
-        if response["status"] not in ("queued", "in_progress"):
-            return response
-        time.sleep(0.02)
-    raise AssertionError(f"still {response['status']}")
 
 
 def test_faults_cut_these_streams_too(raw: Raw) -> None:
