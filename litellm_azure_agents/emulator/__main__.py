@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sqlite3
 import sys
@@ -50,11 +51,68 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="JSON list of agents: POST /assistants + id, or a new agent's version + name",
     )
     parser.add_argument(
+        "--reset", action="store_true", help="empty the data file first, then add --agents"
+    )
+    parser.add_argument(
         "--faults",
         metavar="FILE",
         help="JSON list of fault rules: path_regex, method, times, and what goes wrong",
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help="answer with this model of LiteLLM's, such as ollama_chat/qwen3",
+    )
+    parser.add_argument(
+        "--model-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=model_option,
+        help="for every call of the model: api_base=http://..., num_retries=2, ... (repeatable)",
+    )
+    parser.add_argument(
+        "--inject-search",
+        action="store_true",
+        help="search the files before the model is asked, for models bad at calling tools",
+    )
+    parser.add_argument(
+        "--code-interpreter",
+        choices=("off", "subprocess"),
+        default="off",
+        help="subprocess: run Python on this machine, limited but NOT sandboxed",
+    )
+    parser.add_argument(
+        "--tls",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="DIR",
+        help="serve https with a certificate made here (kept in DIR); its file is printed",
+    )
+    args = parser.parse_args(argv)
+    if args.model is None and (args.model_option or args.inject_search):
+        parser.error("--model-option and --inject-search need --model")
+    return args
+
+
+def model_option(text: str) -> tuple[str, Any]:
+    """NAME=VALUE; a value that is JSON is taken as that."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def quiet_litellm() -> None:
+    """LiteLLM as a part of a program: no look-ups at import, no advertisements in errors."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    litellm.suppress_debug_info = True
 
 
 def load(path: str | None) -> list[dict[str, Any]]:
@@ -81,11 +139,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         hosted_items_in_input=True,
         approvals_must_be_answered=False,
     )
+    interpreter = None
+    if args.code_interpreter == "subprocess":
+        from .code_runner import WARNING, SubprocessInterpreter
+
+        interpreter = SubprocessInterpreter()
+        print(WARNING, file=sys.stderr, flush=True)
+    if args.model is not None:
+        quiet_litellm()
     emulator = Emulator(
         args.port,
         args.token,
         args.data,
         host=args.host,
+        interpreter=interpreter,
+        model=args.model,
+        model_options=dict(args.model_option),
+        inject_search=args.inject_search,
+        tls=args.tls,
         strictness=lenient if args.lenient else None,
         run_lifetime=args.run_lifetime,
     )
@@ -95,7 +166,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         agents, faults = load(args.agents), load(args.faults)
         emulator.start()
-        emulator.seed(agents=agents)
+        if args.reset:
+            emulator.reset(agents=agents)
+        else:
+            emulator.seed(agents=agents)
         for fault in faults:
             emulator.faults.add(**fault)
     except (OSError, ValueError, sqlite3.Error) as error:
@@ -111,6 +185,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         USAGE.format(endpoint=emulator.endpoint, token=shown, agents=names, example=example),
         flush=True,
     )
+    if args.model is not None:
+        print(f"    answers    by {args.model}", flush=True)
+    if emulator.ca_file is not None:
+        print(f"    trust      {emulator.ca_file}", flush=True)
     while not stop.wait(3600):
         pass
     emulator.stop()

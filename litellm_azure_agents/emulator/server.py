@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,6 +26,10 @@ from .seeds_new import named_versions, seed_new_agents
 from .settings import Settings, Strictness
 from .toolbox import Interpreter
 from .transports import CuttableProtocol
+
+if TYPE_CHECKING:
+    from .certificates import Certificate
+    from .model_brain import ModelBrain
 
 T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
@@ -45,6 +49,10 @@ class Emulator:
     the path of a SQLite file to keep everything in. `brain` answers instead of the rules; `groups`
     and `extra_routes` serve more beside the classic protocol (see `app`). `settings` are the other
     fields of `Settings`; `strictness` switches what is unconfirmed about the real service.
+
+    `model` lets a model that LiteLLM can call answer (see `model_brain`); `model_options` go into
+    every call of it. `tls` serves https: True makes a certificate, a directory keeps it there;
+    clients are to trust `.ca_file`.
     """
 
     def __init__(
@@ -55,6 +63,10 @@ class Emulator:
         *,
         host: str = "127.0.0.1",
         brain: Brain | None = None,
+        model: str | None = None,
+        model_options: Mapping[str, Any] | None = None,
+        inject_search: bool = False,
+        tls: bool | str = False,
         interpreter: Interpreter | None = None,
         strictness: Strictness | None = None,
         groups: Sequence[RouteGroup] = (),
@@ -69,7 +81,16 @@ class Emulator:
             **settings,
         )
         self.token = token or secrets.token_urlsafe(16)
-        self._brain = brain or RuleBrain()
+        if brain is not None and model is not None:
+            raise ValueError("give a brain or a model, not both")
+        self._model: ModelBrain | None = None
+        if model is not None:
+            from .model_brain import ModelBrain
+
+            self._model = ModelBrain(model, model_options, inject_search=inject_search)
+        self._brain = brain or self._model or RuleBrain()
+        self._tls = tls
+        self._certificate: Certificate | None = None
         self._interpreter = interpreter
         self._groups = groups
         self._extra_routes = extra_routes
@@ -92,6 +113,14 @@ class Emulator:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(self._address)
+            if self._model is not None:
+                self._model.refuse_loop(self.host, sock.getsockname()[1])
+            if self._tls:
+                from .certificates import make_certificate
+
+                self._certificate = make_certificate(
+                    self.host, self._tls if isinstance(self._tls, str) else None
+                )
             self._project = open_project(self.settings, self._brain, self._interpreter)
         except BaseException:
             sock.close()
@@ -102,6 +131,7 @@ class Emulator:
         self._server = build_server(
             create_app(self._project, groups=self._groups, extra_routes=self._extra_routes),
             on_started=self._started.set,
+            certificate=self._certificate,
         )
         self._thread = threading.Thread(
             target=self._serve, args=(sock,), name=f"emulator-{self.port}", daemon=True
@@ -120,6 +150,8 @@ class Emulator:
             self._run(self.project.halt())
         self._thread.join(STOP_TIMEOUT)
         self._server = self._thread = self._loop = None
+        if self._certificate is not None:
+            self._certificate.discard()
 
     def __enter__(self) -> Emulator:
         return self.start()
@@ -157,7 +189,12 @@ class Emulator:
     def url(self) -> str:
         """The server's root."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+
+    @property
+    def ca_file(self) -> str | None:
+        """With `tls`: the file of the certificate that clients are to trust."""
+        return str(self._certificate.file) if self._certificate else None
 
     @property
     def endpoint(self) -> str:
@@ -174,9 +211,11 @@ class Emulator:
         """Faults by rule; see `faults`."""
         return self.project.faults
 
-    def reset(self) -> None:
-        """As if just started: no objects but the seeded agents, no requests, no faults."""
+    def reset(self, *, agents: Iterable[Mapping[str, Any]] = ()) -> None:
+        """As if just started: no requests, no faults, no objects but the seeded agents and these
+        (see `seed`)."""
         self._run(self.project.reset())
+        self.seed(agents=agents)
 
     def seed(self, *, agents: Iterable[Mapping[str, Any]] = ()) -> None:
         """Add agents with ids of your own: bodies of POST /assistants with `id` in addition.
@@ -217,7 +256,12 @@ class _Server(uvicorn.Server):
         self.on_started()
 
 
-def build_server(app: Starlette, *, on_started: Callable[[], None]) -> uvicorn.Server:
+def build_server(
+    app: Starlette,
+    *,
+    on_started: Callable[[], None],
+    certificate: Certificate | None = None,
+) -> uvicorn.Server:
     """uvicorn over the application, with connections that faults can cut."""
     config = uvicorn.Config(
         app,
@@ -229,6 +273,8 @@ def build_server(app: Starlette, *, on_started: Callable[[], None]) -> uvicorn.S
         timeout_graceful_shutdown=1,
         timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
+        ssl_certfile=str(certificate.file) if certificate else None,
+        ssl_keyfile=str(certificate.key_file) if certificate else None,
     )
     server = _Server(config)
     server.on_started = on_started
