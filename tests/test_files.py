@@ -404,3 +404,49 @@ def test_ephemeral_files_leave_nothing(way: str, at: Any, emulator: Emulator) ->
 def test_an_agent_without_tools_for_files(at: Any) -> None:
     with pytest.raises(litellm.BadRequestError, match="attach_files"):
         Way("sync").ask(model="azure_ai/agents/asst_echo", messages=ask_file("Hi"), **at)
+
+
+def rounds(at: Any, way: str, mode: str, **arguments: Any) -> list[Result]:
+    """A question, and the answer to the calls that it leads to."""
+    question = [{"role": "user", "content": arguments.pop("content")}]
+    answer = arguments.pop("answer")
+    first = Way(way).ask(messages=question, run_mode=mode, **arguments, **at)
+    history = [
+        *question,
+        first.assistant_message(),
+        *({"role": "tool", "tool_call_id": c[0], "content": answer} for c in first.tool_calls),
+    ]
+    return [first, Way(way).ask(messages=history, run_mode=mode, **arguments, **at)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_after_results_nothing_is_told_again(way: str, at: Any) -> None:
+    for mode in ("stream", "poll"):
+        first, second = rounds(
+            at, way, mode, model="azure_ai/agents/asst_weather", include_run_steps=True,
+            content="Before you look, tell me: weather in Paris?", answer="Sunny",
+        )  # fmt: skip
+        assert first.text == "Let me check that for you."
+        assert second.text.startswith("get_weather(")
+        assert "Let me check" not in second.text
+        assert "run_steps" not in {**first.fields, **second.fields}, "the caller's own functions"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_traces_of_a_tool_that_was_approved(way: str, at: Any) -> None:
+    seen = []
+    for mode in ("stream", "poll"):
+        first, second = rounds(
+            at, way, mode, model="azure_ai/agents/asst_approval", include_run_steps=True,
+            content="Search the docs for agents", answer='{"approve": true}',
+        )  # fmt: skip
+        listed, waiting = first.fields["run_steps"]
+        assert (listed["type"], listed["server_label"]) == ("mcp_list_tools", "docs")
+        assert set(listed["tools"]) == {"search_docs", "read_page"}
+        [done] = second.fields["run_steps"]
+        assert (waiting["type"], waiting["status"]) == ("mcp", "in_progress")
+        assert (done["type"], done["status"]) == ("mcp", "completed")
+        assert waiting["id"] == done["id"]
+        assert done["output"].startswith("docs.search_docs found")
+        seen.append([{k: v for k, v in s.items() if not k.endswith("id")} for s in (waiting, done)])
+    assert seen[0] == seen[1]
