@@ -1,0 +1,324 @@
+"""Events of a response -> the answer, without a socket: every kind of item, cut anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from litellm_azure_agents.actions import ServerEvent
+from litellm_azure_agents.answer import Answer
+from litellm_azure_agents.chunks import merge_fields
+from litellm_azure_agents.continuity import decode
+from litellm_azure_agents.responses.items import map_annotation, map_trace, map_usage
+from litellm_azure_agents.responses.machine import ResponseMachine
+
+RESPONSE = {"id": "resp_1", "object": "response", "status": "in_progress", "model": "gpt-x",
+            "conversation": {"id": "conv_1"}, "output": []}  # fmt: skip
+
+
+def message(item_id: str, *parts: Any) -> dict[str, Any]:
+    return {"type": "message", "id": item_id, "role": "assistant", "status": "completed",
+            "content": list(parts)}  # fmt: skip
+
+
+def text(value: str, *annotations: Any) -> dict[str, Any]:
+    return {"type": "output_text", "text": value, "annotations": list(annotations)}
+
+
+CITATION = {"type": "url_citation", "url": "https://a.test", "title": "A",
+            "start_index": 2, "end_index": 5}  # fmt: skip
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f",
+        "arguments": '{"a": 1}', "status": "completed"}  # fmt: skip
+PICTURE = "data:image/png;base64,QUJD"
+ITEMS: dict[str, list[dict[str, Any]]] = {
+    "two messages": [message("msg_1", text("Hello "), text("there")), message("msg_2", text("!"))],
+    "a citation": [message("msg_1", text("First")), message("msg_2", text("abcdefg", CITATION))],
+    "a refusal": [message("msg_1", {"type": "refusal", "refusal": "I won't."})],
+    "calls": [CALL, {**CALL, "id": "fc_2", "call_id": "call_2", "arguments": ""}],
+    "reasoning": [
+        {"type": "reasoning", "id": "rs_1",
+         "summary": [{"type": "summary_text", "text": t} for t in ("One", "Two")],
+         "content": [{"type": "reasoning_text", "text": "raw"}]},
+        message("msg_1", text("Done")),
+    ],
+    "an image": [
+        {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "QUJD"}
+    ],
+    "code": [
+        {"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "1+1",
+         "container_id": "cntr_1",
+         "outputs": [{"type": "logs", "logs": "2"}, {"type": "image", "url": "https://i.test/x"}]},
+    ],
+    "searches": [
+        {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["q"]},
+        {"type": "bing_grounding_call", "id": "bg_1", "status": "completed", "arguments": "{}"},
+        {"type": "bing_grounding_call_output", "id": "bo_1", "status": "completed", "output": "x"},
+        {"type": "mcp_list_tools", "id": "ml_1", "server_label": "docs", "tools": []},
+    ],
+    "consent": [
+        {"type": "oauth_consent_request", "id": "oc_1", "server_label": "mail",
+         "consent_link": "https://login.test"},
+    ],
+    "others": [
+        {"type": "structured_outputs", "id": "so_1", "output": {"a": 1}},
+        {"type": "workflow_action", "id": "wa_1", "kind": "SetVariable", "status": "completed"},
+        {"type": "never_heard_of", "id": "nh_1", "thing": 1},
+    ],
+    "an approval": [
+        {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "docs", "name": "read",
+         "arguments": "{}"},
+    ],
+}  # fmt: skip
+
+
+def events_of(output: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stream in which a service would send these items."""
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": RESPONSE},
+        {"type": "response.in_progress", "response": RESPONSE},
+    ]
+    for index, item in enumerate(output):
+        at = {"output_index": index, "item_id": item["id"]}
+        bare = {"content": [], "summary": [], "arguments": "", "result": None, "outputs": None}
+        begun = {**item, "status": "in_progress"}
+        begun |= {name: value for name, value in bare.items() if name in item}
+        events.append({"type": "response.output_item.added", "output_index": index, "item": begun})
+        for number, part in enumerate(item.get("summary") or ()):
+            for piece in part["text"]:
+                events.append(
+                    {"type": "response.reasoning_summary_text.delta", **at,
+                     "summary_index": number, "delta": piece}
+                )  # fmt: skip
+        for number, part in enumerate(item.get("content") or ()):
+            events += _part_events({**at, "content_index": number}, part)
+        if item["type"] == "function_call":
+            for piece in item["arguments"]:
+                kind = "response.function_call_arguments.delta"
+                events.append({"type": kind, **at, "delta": piece})
+        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    events.append({"type": "response.completed", "response": final(output)})
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+
+def _part_events(at: dict[str, Any], part: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = {"output_text": "output_text", "refusal": "refusal", "reasoning_text": "reasoning_text"}
+    kind = kinds[part["type"]]
+    value = part.get("text") or part.get("refusal") or ""
+    events: list[dict[str, Any]] = [
+        {"type": f"response.{kind}.delta", **at, "delta": piece} for piece in value
+    ]
+    for number, annotation in enumerate(part.get("annotations") or ()):
+        events.append({"type": "response.output_text.annotation.added", **at,
+                       "annotation_index": number, "annotation": annotation})  # fmt: skip
+    field = "refusal" if kind == "refusal" else "text"
+    return [*events, {"type": f"response.{kind}.done", **at, field: value}]
+
+
+def final(output: Sequence[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    return {**RESPONSE, "status": "completed", "output": list(output), "usage": usage, **fields}
+
+
+def feed(machine: ResponseMachine, events: Sequence[dict[str, Any]]) -> None:
+    for event in events:
+        machine.receive(ServerEvent(event["type"], json.dumps(event)))
+
+
+def fold(machine: ResponseMachine) -> dict[str, Any]:
+    """All that was given out, in a form that doesn't depend on the deltas' cuts."""
+    machine.finish_calls()
+    machine.answer.finish("stop", usage=None, model=None)
+    deltas = machine.answer.take()
+    calls: dict[int, list[str]] = {}
+    fields: dict[str, Any] = {}
+    for delta in deltas:
+        merge_fields(fields, delta.fields)
+        for call in delta.tool_calls:
+            if call.id:
+                calls[call.index] = [call.id, call.name or "", ""]
+            calls[call.index][2] += call.arguments
+    return {
+        "text": "".join(d.text for d in deltas),
+        "reasoning": "".join(d.reasoning for d in deltas),
+        "refusal": "".join(d.refusal for d in deltas),
+        "annotations": [a for d in deltas for a in d.annotations],
+        "images": [i for d in deltas for i in d.images],
+        "calls": [calls[i] for i in sorted(calls)],
+        "fields": fields,
+    }
+
+
+def machine(**options: Any) -> ResponseMachine:
+    return ResponseMachine(Answer(), run_steps=True, **options)
+
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "two messages": {"text": "Hello \n\nthere\n\n!"},
+    "a refusal": {"refusal": "I won't."},
+    "reasoning": {"reasoning": "One\n\nTwo\n\nraw", "text": "Done"},
+    "an image": {"images": [{"type": "image_url", "image_url": {"url": PICTURE}, "index": 0}]},
+    "consent": {"text": "Please sign in to let the agent use mail: https://login.test"},
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_what_a_stream_says(name: str) -> None:
+    m = machine()
+    feed(m, events_of(ITEMS[name]))
+    assert m.over
+    got = fold(m)
+    for field, value in EXPECTED.get(name, {}).items():
+        assert got[field] == value
+    if name == "a citation":
+        start, end = (got["annotations"][0]["url_citation"][f"{n}_index"] for n in ("start", "end"))
+        assert got["text"][start:end] == "cde"
+    if name == "calls":
+        assert [c[1:] for c in got["calls"]] == [["f", '{"a": 1}'], ["f", ""]]
+        assert decode(got["calls"][0][0]).owner == ("conv_1",)  # type: ignore[union-attr]
+    if name == "an approval":
+        assert got["calls"][0][1] == "mcp_approval_request"
+    if name == "others":
+        assert [i["type"] for i in got["fields"]["items"]] == [i["type"] for i in ITEMS["others"]]
+    if name == "searches":
+        kinds = [step["type"] for step in got["fields"]["run_steps"]]
+        assert kinds == ["file_search", "bing_grounding", "bing_grounding_output", "mcp_list_tools"]
+    if name == "code":
+        (step,) = got["fields"]["run_steps"]
+        assert (step["id"], step["type"], step["code"]) == ("ci_1", "code_interpreter", "1+1")
+        assert [i["image_url"]["url"] for i in got["images"]] == ["https://i.test/x"]
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_cut_anywhere_the_rest_is_given_once(name: str) -> None:
+    events = events_of(ITEMS[name])
+    whole = machine()
+    feed(whole, events)
+    expected = fold(whole)
+    for cut in range(len(events)):
+        m = machine()
+        feed(m, events[:cut])
+        m.reconcile(final(ITEMS[name]))
+        assert fold(m) == expected, f"cut after {cut} events"
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_resumed_anywhere_nothing_comes_twice(name: str) -> None:
+    events = events_of(ITEMS[name])
+    whole = machine()
+    feed(whole, events)
+    expected = fold(whole)
+    for cut in range(1, len(events)):
+        m = machine()
+        feed(m, events[:cut])
+        m.resumed = True
+        feed(m, events[max(cut - 3, 0) :])  # a service that begins too early
+        assert fold(m) == expected, f"cut after {cut} events"
+
+
+def test_a_final_list_without_what_the_stream_had() -> None:
+    output = [ITEMS["searches"][0], message("msg_1", text("Hello"))]
+    events = events_of(output)
+    events[-1]["response"] = final(output[1:])
+    m = machine()
+    feed(m, events)
+    assert fold(m)["text"] == "Hello"
+
+
+def test_ids_that_change_between_events() -> None:
+    events = events_of([message("msg_1", text("Hello"))])
+    for number, event in enumerate(events):
+        if "item_id" in event:
+            event["item_id"] = f"msg_{number}"
+    m = machine()
+    feed(m, events)
+    assert fold(m)["text"] == "Hello"
+
+
+def test_events_without_names_and_noise() -> None:
+    m = machine()
+    m.receive(ServerEvent("response.output_text.delta", '{"cut'))
+    m.receive(ServerEvent("response.some.news", "{}"))
+    m.receive(ServerEvent("message", "[DONE]"))
+    for event in events_of([message("msg_1", text("Hello"))]):
+        m.receive(ServerEvent("message", json.dumps(event)))
+    assert fold(m)["text"] == "Hello"
+    assert m.over
+
+
+def test_calls_are_held_where_the_agent_may_answer_them() -> None:
+    result = {"type": "function_call_output", "id": "fo_1", "call_id": "call_1", "output": "x"}
+    own, other = machine(live=set()), machine(live=set())
+    feed(own, events_of([CALL, result]))
+    assert own.pending() == ([], [])
+    assert fold(own)["calls"] == []
+    feed(other, events_of([CALL])[:-1])
+    assert not any(delta.tool_calls for delta in other.answer.take())
+    other.reconcile(final([CALL]))
+    assert [c[1:] for c in fold(other)["calls"]] == [["f", '{"a": 1}']]
+    live = machine(live={"f"})
+    feed(live, events_of([CALL])[:5])
+    assert any(delta.tool_calls for delta in live.answer.take())
+
+
+def test_unstored_ids_are_the_services_own() -> None:
+    m = machine(stored=False)
+    alone = {**RESPONSE, "conversation": None}
+    m.receive(ServerEvent("response.created", json.dumps({"response": alone})))
+    m.reconcile({**final([CALL]), "conversation": None})
+    assert fold(m)["calls"][0][0] == "call_1"
+    assert "thread_id" not in m.answer.ids
+
+
+def test_an_approval_that_was_used_waits_for_nobody() -> None:
+    done = {
+        "type": "mcp_call",
+        "id": "mcp_1",
+        "approval_request_id": "mcpr_1",
+        "status": "completed",
+    }
+    m = machine()
+    feed(m, events_of([*ITEMS["an approval"], done]))
+    assert m.pending() == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("flat", "nested"),
+    [
+        (
+            CITATION,
+            {"type": "url_citation",
+             "url_citation": {n: v for n, v in CITATION.items() if n != "type"}},
+        ),
+        (
+            {"type": "file_citation", "file_id": "f", "filename": "a", "index": 7},
+            {"type": "file_citation",
+             "file_citation": {"file_id": "f", "filename": "a", "start_index": 7, "end_index": 7}},
+        ),
+        (
+            {"type": "container_file_citation", "container_id": "c", "file_id": "f",
+             "filename": None, "start_index": 1, "end_index": 2},
+            {"type": "container_file_citation",
+             "container_file_citation": {"container_id": "c", "file_id": "f", "start_index": 1,
+                                         "end_index": 2}},
+        ),
+    ],
+    ids=["url", "file", "container"],
+)  # fmt: skip
+def test_annotations(flat: dict[str, Any], nested: dict[str, Any]) -> None:
+    assert map_annotation(flat) == nested
+
+
+def test_usage_and_traces() -> None:
+    usage = map_usage(
+        {"input_tokens": 9, "input_tokens_details": {"cached_tokens": 2}, "output_tokens": 3,
+         "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 12}
+    )  # fmt: skip
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (9, 3, 12)
+    assert (usage.cached_tokens, usage.reasoning_tokens) == (2, 1)
+    assert map_usage(None) is None
+    step = map_trace({"type": "image_generation_call", "id": "ig_1", "result": "AAAA"})
+    assert step == {"id": "ig_1", "type": "image_generation", "status": "completed"}
