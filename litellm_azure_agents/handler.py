@@ -207,10 +207,13 @@ def body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
 
 
 def _is_health_check(litellm_params: Mapping[str, Any]) -> bool:
-    """LiteLLM's own health check, which must not leave a thread behind (protocols D11)."""
-    metadata = litellm_params.get("metadata")
-    tags = metadata.get("tags") if isinstance(metadata, Mapping) else None
-    return isinstance(tags, list) and _HEALTH_CHECK in tags
+    """LiteLLM's own health check, which must not leave a thread behind (protocols D11). A client
+    that sends its tag has a request, which the check has not."""
+    if litellm_params.get("proxy_server_request"):
+        return False
+    # Before LiteLLM 1.106 the tag is in litellm_metadata.
+    found = [litellm_params.get(name) for name in ("metadata", "litellm_metadata")]
+    return any(_HEALTH_CHECK in (m.get("tags") or ()) for m in found if isinstance(m, Mapping))
 
 
 def _base_model(litellm_params: Mapping[str, Any]) -> str | None:

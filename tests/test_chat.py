@@ -77,7 +77,7 @@ def test_every_chunk_carries_the_ids(chat: Chat) -> None:
         chunks = chat(Way(way), "asst_echo", "hello").chunks
         threads = {c._hidden_params["thread_id"] for c in chunks}
         assert len(threads) == 1
-        for chunk in chunks[:-1]:  # the last is LiteLLM's own
+        for chunk in chunks[:-2]:  # the last two, finish reason and usage, are LiteLLM's own
             fields = chunk.choices[0].delta.provider_specific_fields
             assert fields["thread_id"] in threads
             assert fields["run_id"].startswith("run_")
@@ -309,7 +309,12 @@ def test_the_health_check_leaves_nothing(chat: Chat) -> None:
         assert result.text == "ok"
         with pytest.raises(litellm.NotFoundError):
             chat(Way("async"), "asst_nobody", "hi", route=route, max_tokens=16, metadata=tag)
-    assert {method for method, _ in chat.requests()} == {"GET"}
+        with pytest.raises(litellm.BadRequestError):  # a client of a proxy that sends the tag
+            chat(
+                Way("async"), "asst_echo", "hi", route=route, max_tokens=16, metadata=tag,
+                proxy_server_request={"body": {"model": "x"}},
+            )  # fmt: skip
+    assert [m for m, path in chat.requests() if "assistants" in path] == ["GET"] * 4
 
 
 def test_a_limit_below_the_services_least_is_the_callers_to_mend(chat: Chat) -> None:

@@ -11,7 +11,7 @@ import litellm
 import pytest
 
 from tests.replay import NAMES, Replay
-from tests.ways import WAYS, Result, Way
+from tests.ways import COUNTS_NOTHING_AS_NOTHING, WAYS, Result, Way
 
 BASE = "https://acme.services.ai.azure.com/api/projects/demo"
 
@@ -41,9 +41,11 @@ def play(way: str, name: str, *, replay: Replay | None = None, **options: Any) -
 
 
 def comparable(result: Result) -> tuple[Any, ...]:
+    counted = COUNTS_NOTHING_AS_NOTHING or result.finish_reason != "tool_calls"
     return (
-        result.text, result.finish_reason, result.usage, result.ids, result.tool_calls,
-        result.annotations, result.cost, result.fields,
+        result.text, result.finish_reason, result.usage if counted else None, result.ids,
+        result.tool_calls, result.annotations, result.images, result.cost if counted else None,
+        result.fields,
     )  # fmt: skip
 
 

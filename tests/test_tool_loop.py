@@ -32,6 +32,8 @@ def run(way: str, chat: Chat, agent: str, text: str, **options: Any) -> Result:
         "model": f"azure_ai/agents/{agent}", "messages": [{"role": "user", "content": text}],
         "stream": way.endswith("stream"), **chat.where, **options,
     }  # fmt: skip
+    if arguments["stream"]:
+        arguments["stream_options"] = {"include_usage": True}
     if way == "sync":
         return from_response(run_tools(**arguments))
     if way == "sync stream":

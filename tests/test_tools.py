@@ -12,7 +12,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator
 from tests.test_chat import Chat
-from tests.ways import Result, Way
+from tests.ways import COUNTS_NOTHING_AS_NOTHING, Result, Way
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def test_parallel_calls_and_their_results(chat: Chat, way: Way, run_mode: str) -
         ("get_weather", "Paris"),
         ("get_weather", "Rome"),
     ]
-    assert first.usage == (0, 0, 0), "the run's usage comes with its end"
+    if COUNTS_NOTHING_AS_NOTHING or not way.streamed:
+        assert first.usage == (0, 0, 0), "the run's usage comes with its end"
     history = [QUESTION, *answers(first)]
     second = chat(way, "asst_weather", history, run_mode=run_mode)
     assert second.finish_reason == "stop"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import litellm
@@ -54,13 +55,21 @@ class Way:
             return asyncio.run(self.aask(**arguments))
         if not self.streamed:
             return from_response(litellm.completion(**arguments))
-        return from_chunks(list(litellm.completion(stream=True, **arguments)))
+        return from_chunks(list(litellm.completion(stream=True, **_with_usage(arguments))))
 
     async def aask(self, **arguments: Any) -> Result:
         if not self.streamed:
             return from_response(await litellm.acompletion(**arguments))
-        stream = await litellm.acompletion(stream=True, **arguments)
+        stream = await litellm.acompletion(stream=True, **_with_usage(arguments))
         return from_chunks([chunk async for chunk in stream])
+
+
+def _with_usage(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"stream_options": {"include_usage": True}, **arguments}
+
+
+COUNTS_NOTHING_AS_NOTHING = tuple(map(int, version("litellm").split(".")[:2])) >= (1, 106)
+"""Older releases of LiteLLM put an estimate in the place of a stream's usage of 0."""
 
 
 IDS = ("thread_id", "run_id", "message_id", "conversation_id", "response_id")
