@@ -227,7 +227,8 @@ class ModelBrain:
     def _code_of(self, error: Exception) -> str:
         """The code of the run's last_error."""
         errors = self._litellm.exceptions
-        filtered = "content_filter" in str(error) or "content_policy" in str(error)
+        about = f"{error} {getattr(error, 'code', '')}"
+        filtered = "content_filter" in about or "content_policy" in about
         if filtered and isinstance(error, errors.BadRequestError):
             return "content_filter"
         for kind, code in (

@@ -23,7 +23,7 @@ DEFAULT_VALUES = (3.0, 1.0, 4.0, 1.0, 5.0, 9.0)
 
 def wants_code(text: str) -> bool:
     """Whether a text asks for something that code interpreter does."""
-    return any(pattern.search(text) for pattern in (_PLOT, _FILE, _CODE))
+    return any(pattern.search(text) for pattern in (_PLOT, _FILE, _CODE, _FENCE))
 
 
 def wants_file(text: str) -> bool:

@@ -85,8 +85,6 @@ def chat_server(*answers: Answer) -> Iterator[ChatServer]:
                 self.wfile.write(json.dumps(body).encode())
                 return
             for event in body:
-                if event is None:  # the connection breaks here
-                    return
                 self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
                 self.wfile.flush()
             self.wfile.write(b"data: [DONE]\n\n")
