@@ -98,13 +98,14 @@ def register() -> None:
     Raises `RegistrationError` where this version of LiteLLM lacks a seam; nothing is changed then.
     """
     with _lock:
+        if not _undo:
+            _check_seams()
         # The map is looked at every time: a proxy's configuration replaces it as a whole.
         if not any(entry.get("provider") == PROVIDER for entry in litellm.custom_provider_map):
             litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
         litellm.utils.custom_llm_setup()  # type: ignore[no-untyped-call]
         if _undo:
             return
-        _check_seams()
         one_route = _OneRoute()
         litellm.callbacks.append(one_route)
         _undo.append(lambda: _remove(litellm.callbacks, one_route))
