@@ -21,11 +21,13 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 
 import litellm
+from litellm.types.utils import ChatCompletionMessageToolCall, Function
 
 from .actions import Request, Send, Steps
 from .connection import connect
 from .continuity import decode
-from .functions import Function, build_functions, result_as_text
+from .functions import Function as PythonFunction
+from .functions import build_functions, result_as_text
 from .registration import register
 
 MAX_ROUNDS = 10
@@ -92,7 +94,7 @@ async def arun_tools(
 @dataclass(frozen=True, slots=True)
 class _Task:
     id: str
-    function: Function
+    function: PythonFunction
     arguments: str
 
 
@@ -131,17 +133,20 @@ class _Loop:
 
     def take(self, response: Any) -> list[_Task]:
         """The calls to make before going on; none when the conversation is complete."""
-        message = response.choices[0].message
-        calls = message.tool_calls or []
         self._usage.append(response.usage)
         self._cost += response._hidden_params.get("response_cost") or 0.0
+        message = response.choices[0].message
+        return self.take_message(message.content, message.tool_calls or [])
+
+    def take_message(self, content: str | None, calls: Sequence[Any]) -> list[_Task]:
+        """As `take`, for the parts of a message."""
         if not calls or any(call.function.name not in self._functions for call in calls):
             return []
         self._waiting = calls[0].id
         self._messages.append(
             {
                 "role": "assistant",
-                "content": message.content,
+                "content": content,
                 "tool_calls": [call.model_dump() for call in calls],
             }
         )
@@ -290,7 +295,7 @@ def _stream(loop: _Loop) -> Iterator[Any]:
             for chunk in litellm.completion(**loop.request, stream=True):
                 chunks.append(chunk)
                 yield chunk
-            tasks = loop.take(_joined(chunks))
+            tasks = loop.take_message(*_joined(chunks))
             if not tasks:
                 return
             loop.run(tasks)
@@ -303,14 +308,25 @@ async def _astream(loop: _Loop) -> AsyncIterator[Any]:
             async for chunk in await litellm.acompletion(**loop.request, stream=True):
                 chunks.append(chunk)
                 yield chunk
-            tasks = loop.take(_joined(chunks))
+            tasks = loop.take_message(*_joined(chunks))
             if not tasks:
                 return
             await loop.arun(tasks)
 
 
-def _joined(chunks: list[Any]) -> Any:
-    return litellm.stream_chunk_builder(chunks)
+def _joined(chunks: Sequence[Any]) -> tuple[str | None, list[ChatCompletionMessageToolCall]]:
+    """(content, calls) of a streamed message. (LiteLLM's own builder asks for a price list, and
+    prints that it finds no provider for an agent.)"""
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    text = "".join(delta.content or "" for delta in deltas)
+    calls: dict[int, ChatCompletionMessageToolCall] = {}
+    for piece in (piece for delta in deltas for piece in delta.tool_calls or ()):
+        if piece.index not in calls:
+            calls[piece.index] = ChatCompletionMessageToolCall(
+                id=piece.id, function=Function(name=piece.function.name, arguments="")
+            )
+        calls[piece.index].function.arguments += piece.function.arguments or ""
+    return text or None, [calls[index] for index in sorted(calls)]
 
 
 __all__ = ["MAX_ROUNDS", "TooManyRounds", "arun_tools", "run_tools"]
