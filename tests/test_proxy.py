@@ -197,8 +197,7 @@ def test_tool_rounds_by_the_openai_client(client: openai.OpenAI, streamed: bool)
 
 
 def test_the_openai_agents_sdk(proxy: str) -> None:
-    import agents
-
+    agents = pytest.importorskip("agents", reason="not with the oldest LiteLLM")
     agents.set_tracing_disabled(True)
     called: list[str] = []
 
@@ -232,6 +231,7 @@ def test_the_openai_agents_sdk(proxy: str) -> None:
 
 
 def test_langchain_bind_tools(proxy: str) -> None:
+    pytest.importorskip("langchain_openai", reason="not with the oldest LiteLLM")
     from langchain_core.messages import HumanMessage, ToolMessage
     from langchain_core.tools import tool
     from langchain_openai import ChatOpenAI

@@ -1,0 +1,64 @@
+"""All checks, in order: style, types, the whole suite, and its heart on the oldest LiteLLM.
+
+    python -m tests
+
+The oldest LiteLLM of the range in pyproject.toml lives in an environment of its own beside this
+one, made when first needed.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OLDEST = ROOT / ".venv-oldest"
+HEART = ["test_parity", "test_wire", "test_chat", "test_tools", "test_registration", "test_proxy",
+         "responses"]  # fmt: skip
+"""What touches LiteLLM most."""
+NEEDED = ["pytest", "pytest-asyncio", "respx", "httpx-sse", "starlette", "uvicorn",
+          "python-multipart", "hypothesis"]  # fmt: skip
+
+
+def run(title: str, *command: str | Path) -> None:
+    """Run and show a command from the project's root; a failure ends it all."""
+    print(f"\n== {title}", flush=True)
+    started = time.monotonic()
+    code = subprocess.run([str(word) for word in command], cwd=ROOT).returncode
+    print(f"== {title}: {'ok' if code == 0 else 'FAILED'}, {time.monotonic() - started:.0f} s")
+    if code:
+        sys.exit(code)
+
+
+def oldest_python() -> Path:
+    """The interpreter of the environment with the oldest LiteLLM."""
+    wanted = re.search(r'"litellm>=([\d.]+),', (ROOT / "pyproject.toml").read_text())
+    assert wanted is not None
+    python = OLDEST / "bin" / "python"
+    if not python.exists():
+        venv.create(OLDEST, with_pip=True)
+    run(
+        f"install LiteLLM {wanted[1]}",
+        *(python, "-m", "pip", "install", "-q", "-e", ".", f"litellm[proxy]=={wanted[1]}"),
+        *NEEDED,
+    )
+    return python
+
+
+def main() -> None:
+    """Everything; the last lines of pytest say how many tests passed."""
+    python = sys.executable
+    run("ruff check", python, "-m", "ruff", "check", ".")
+    run("ruff format", python, "-m", "ruff", "format", "--check", ".")
+    run("mypy", python, "-m", "mypy")
+    run("tests with the oldest LiteLLM", oldest_python(), "-m", "pytest",
+        *(f"tests/{name}" + ("" if name == "responses" else ".py") for name in HEART))  # fmt: skip
+    run("tests", python, "-m", "pytest")
+
+
+if __name__ == "__main__":
+    main()
