@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 
 from . import (
+    routes_admin,
     routes_agents,
     routes_conversations,
     routes_files,
@@ -52,6 +53,7 @@ GROUPS: list[RouteGroup] = [
     routes_openai.routes,
     routes_sessions.routes,
     routes_versions.routes,
+    routes_admin.routes,
 ]
 
 

@@ -15,5 +15,6 @@ def index_attachments(
     """Make files attached for file search searchable in this thread; the thread is updated."""
     for attachment in attachments:
         searched = any(tool["type"] == "file_search" for tool in attachment["tools"])
-        if searched and attachment.get("file_id"):
-            project.vectors.attach_to_thread(thread, attachment["file_id"])
+        id = attachment.get("file_id") or project.vectors.asset(attachment.get("data_source"))
+        if searched and id:
+            project.vectors.attach_to_thread(thread, id)

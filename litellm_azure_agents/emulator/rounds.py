@@ -241,6 +241,7 @@ class Rounds:
     def _code_files(self, live: LiveRun) -> dict[str, bytes]:
         resources = live.run["tool_resources"].get("code_interpreter") or {}
         ids = list(resources.get("file_ids") or [])
+        ids += filter(None, map(self.vectors.asset, resources.get("data_sources") or []))
         for item in live.items:
             if isinstance(item, MessageItem):
                 ids += item.file_ids

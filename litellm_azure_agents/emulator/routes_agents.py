@@ -30,7 +30,7 @@ async def create(request: Request) -> Response:
     version = api_version(request)
     agent = agent_object(await read_body(request, AgentCreate))
     _check(request, agent, version)
-    project_of(request).store.put("assistant", agent)
+    _keep(request, agent)
     return answer(agent)
 
 
@@ -51,7 +51,7 @@ async def update(request: Request) -> Response:
     fresh = agent_object({**agent, **body}, agent["id"])
     agent = {**fresh, "created_at": agent["created_at"]}
     _check(request, agent, version)
-    project_of(request).store.put("assistant", agent)
+    _keep(request, agent)
     return answer(agent)
 
 
@@ -68,3 +68,10 @@ def _check(request: Request, agent: Doc, version: str) -> None:
     check_tools(agent["tools"], version, strictness)
     check_resources(agent["tool_resources"], project.store)
     check_format(agent["response_format"], agent["tools"], strictness)
+
+
+def _keep(request: Request, agent: Doc) -> None:
+    project = project_of(request)
+    with project.store.transaction():
+        agent["tool_resources"] = project.vectors.settle(agent["tool_resources"])
+        project.store.put("assistant", agent)

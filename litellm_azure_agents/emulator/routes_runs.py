@@ -23,6 +23,7 @@ from .http import (
 )
 from .live import LiveRun
 from .objects import without_search_content
+from .project import Project
 from .routes_threads import add_messages, check_thread, make_thread
 from .schemas import MetadataUpdate, RunCreate, SubmitToolOutputs, ThreadAndRunCreate
 from .store import Doc
@@ -55,6 +56,7 @@ async def create_thread_and_run(request: Request) -> Response:
     check_thread(project, thread_body, "thread.messages")
     instructions = _instructions(agent, body)
     with project.store.transaction():
+        body = _settled(project, body)
         thread = make_thread(project, thread_body)
         live = project.runs.create(
             thread["id"], agent, body, instructions, lifetime=_lifetime(request)
@@ -74,6 +76,7 @@ async def create(request: Request) -> Response:
     check_messages(messages, "additional_messages", project.store, project.settings.strictness)
     project.runs.refuse_if_active(thread["id"], "run")
     with project.store.transaction():
+        body = _settled(project, body)
         add_messages(project, thread, messages)
         live = project.runs.create(
             thread["id"],
@@ -162,6 +165,13 @@ def _checked_agent(request: Request, body: Mapping[str, Any], version: str) -> D
     check_resources(body.get("tool_resources"), project.store)
     check_run({**body, "tools": tools}, project.settings.strictness)
     return agent
+
+
+def _settled(project: Project, body: Doc) -> Doc:
+    """The body with its inline vector stores made."""
+    if not body.get("tool_resources"):
+        return body
+    return {**body, "tool_resources": project.vectors.settle(body["tool_resources"])}
 
 
 def _instructions(agent: Doc, body: Mapping[str, Any]) -> str:

@@ -59,8 +59,10 @@ async def update(request: Request) -> Response:
     body = await read_body(request, ThreadUpdate, optional=True)
     project = project_of(request)
     check_resources(body.get("tool_resources"), project.store)
-    thread.update({name: value or {} for name, value in body.items()})
-    project.store.put("thread", thread)
+    with project.store.transaction():
+        thread.update({name: value or {} for name, value in body.items()})
+        thread["tool_resources"] = project.vectors.settle(thread["tool_resources"])
+        project.store.put("thread", thread)
     return answer(thread)
 
 
@@ -140,6 +142,7 @@ def make_thread(project: Project, body: Mapping[str, Any]) -> Doc:
     """A new thread with its first messages, all or nothing."""
     thread = thread_object(body)
     with project.store.transaction():
+        thread["tool_resources"] = project.vectors.settle(thread["tool_resources"])
         project.store.put("thread", thread)
         add_messages(project, thread, body.get("messages") or [])
     return thread

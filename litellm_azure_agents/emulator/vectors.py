@@ -87,8 +87,9 @@ class VectorStores:
         """Put files into a store, in progress; they are indexed in the background."""
         added = [self._file_doc(store_id, id, chunking, batch) for id in file_ids]
         for source in sources:
-            doc = self._file_doc(store_id, new_id("assistant-"), chunking, batch)
-            added.append({**doc, "_source": source["uri"]})
+            known = self.asset(source)
+            doc = self._file_doc(store_id, known or new_id("assistant-"), chunking, batch)
+            added.append(doc if known else {**doc, "_source": source["uri"]})
         if not added:
             return []
         with self._store.transaction():
@@ -99,6 +100,25 @@ class VectorStores:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return added
+
+    def asset(self, source: Mapping[str, Any] | None) -> str | None:
+        """The uploaded file that stands for a data source: its id or its name ends the URI."""
+        name = str((source or {}).get("uri", "")).rstrip("/").rpartition("/")[2]
+        if self._store.get("file", name) is not None:
+            return name
+        files = [f for f in self._store.all("file") if f["filename"] == name]
+        return str(files[-1]["id"]) if files else None
+
+    def settle(self, resources: Mapping[str, Any] | None) -> Doc:
+        """tool_resources whose inline vector stores have been made and are known by id."""
+        settled = dict(resources or {})
+        search = settled.get("file_search") or {}
+        inline = search.get("vector_stores")
+        if inline:
+            made = [self.create(store)["id"] for store in inline]
+            ids = [*(search.get("vector_store_ids") or []), *made]
+            settled["file_search"] = {"vector_store_ids": ids}
+        return settled
 
     def _file_doc(
         self, store_id: str, file_id: str, chunking: Mapping[str, Any] | None, batch: str | None
