@@ -238,7 +238,7 @@ class _Create:
         next_interval = poll_intervals(None)
         while True:
             counts = store.get("file_counts") or {}
-            if counts.get("failed") or counts.get("cancelled") or store.get("status") == "expired":
+            if store.get("status") == "expired":
                 return None
             if not counts.get("in_progress"):
                 return store if counts.get("completed") == len(self.sources) else None

@@ -180,12 +180,26 @@ def test_footnotes_of_pages_have_title_and_address() -> None:
 
 
 def test_a_footnote_does_not_wait_forever_for_its_source() -> None:
-    text = "Green【4:0†source】" + " and more" * 100
-    note = cited(text, "【4:0†source】", "f1")
-    told = tell(FOOTNOTES, [(text, [note])], cuts=list(range(0, len(text), 9)), late=True)
-    first = next(i for i, d in enumerate(told.deltas) if "[1]" in d.text)
-    assert first < 60, "it waited for the end"
-    assert told.text == "Green[1]" + " and more" * 100 + "\n\n[1] f1"
+    told = Told(Answer(citations=FOOTNOTES))
+    told.answer.text(0, "Green【4:0†source】")
+    pieces = 0
+    while "[1]" not in told.text:
+        told.answer.text(0, " and more")
+        told.take()
+        pieces += 1
+        assert pieces < 40, "it waits for the end"
+    assert pieces > 1, "it did not wait at all"
+
+
+def test_what_is_held_back_stays_before_the_next_part() -> None:
+    told = Told(Answer(citations=STRIP))
+    told.answer.text(0, "One 【4:0†sou")
+    told.answer.text(1, "Two")
+    told.answer.whole_text(0, "One 【4:0†sou")
+    told.answer.whole_text(1, "Two")
+    told.answer.finish("stop", usage=None, model=None)
+    told.take()
+    assert told.text == "One 【4:0†sou\n\nTwo"
 
 
 def test_a_marker_without_annotation_keeps_its_name() -> None:

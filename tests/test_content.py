@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -18,6 +19,23 @@ from tests.test_parity import BASE, comparable, play
 from tests.ways import WAYS, Result
 
 WAYS_AND_MODES = [(way, mode) for way in WAYS for mode in ("stream", "poll")]
+
+
+class Unannounced(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body without Content-Length; counts what is read of it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.read = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self.data), 100):
+            self.read += 100
+            yield self.data[start : start + 100]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
 
 
 class Fetching(Replay):
@@ -180,6 +198,18 @@ def test_an_image_that_cannot_be_given_inline_is_referred_to(
     [entry] = result.fields["image_files"]
     assert entry["file_id"] == "file-plot"
     assert says in entry["note"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_more_of_an_image_is_read_than_may_be_given(way: str) -> None:
+    body = Unannounced(PNG * 20)
+    replay = Fetching("code", content=lambda: httpx.Response(200, stream=body))
+    result = play(way, "code", replay=replay, include_images="inline", max_image_bytes=1000)
+    assert "max_image_bytes" in result.fields["image_files"][0]["note"]
+    assert body.read <= 1200
+    small = Fetching("code", content=lambda: httpx.Response(200, stream=Unannounced(PNG)))
+    assert play(way, "code", replay=small, include_images="inline").images
+    assert small.asked("/content") == 1
 
 
 def test_an_image_of_exactly_the_limit_is_given() -> None:

@@ -282,6 +282,14 @@ def test_a_file_that_was_deleted_is_uploaded_again() -> None:
     assert len(project.files) == 3
 
 
+def test_a_file_that_never_holds_is_uploaded_no_more_than_once_again() -> None:
+    project = Project(SEARCH)
+    project.refusals = [(404, f"No file found with id 'file-{n}'.") for n in range(5)]
+    with pytest.raises(litellm.NotFoundError, match="file-1"):
+        ask(project, file())
+    assert len(project.files) == 2
+
+
 def test_on_a_known_thread_only_new_files_go() -> None:
     project = Project(SEARCH)
     history = [
