@@ -230,8 +230,8 @@ def parse_arguments(
 ) -> tuple[Options, Params]:
     """Split and validate what LiteLLM hands over as optional parameters.
 
-    ``arguments`` is ``optional_params`` with ``extra_body`` already merged in; ``from_caller`` names
-    the keys that came in a proxy client's request body. Raises `OptionError`.
+    ``arguments`` is ``optional_params`` with ``extra_body`` merged in; ``from_caller`` names the
+    keys that came in a proxy client's request body. Raises `OptionError`.
     """
     operator_only = OPERATOR_OPTIONS | OPERATOR_ARGUMENTS
     for name in sorted(set(from_caller)):

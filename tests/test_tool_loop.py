@@ -269,7 +269,7 @@ def test_sphinx_docstrings() -> None:
 
 @pytest.mark.parametrize("bad", [lambda x: x, 7, print])
 def test_what_can_not_be_a_tool(bad: Any) -> None:
-    with pytest.raises(ValueError, match="tool|hints|takes|name"):
+    with pytest.raises(ValueError, match=r"tool|hints|takes|name"):
         build_function(bad)
 
 
