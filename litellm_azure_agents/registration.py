@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import litellm
+from litellm.exceptions import BadRequestError
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.llms.azure_ai import agents as builtin
 from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
@@ -26,6 +27,7 @@ from .endpoint import base_from_environment
 from .handler import PROVIDER, AgentsRoute, AzureAgents
 from .options import Params
 from .responses.native import respond
+from .responses.stored import OPERATIONS, agent_of, operate
 
 ROUTE = "agents/"
 """What a model of the provider ``azure_ai`` begins with when it names an agent."""
@@ -133,6 +135,8 @@ def register() -> None:
             "response_api_handler",
             _response_api_handler(http_handler.response_api_handler),
         )
+        for name in OPERATIONS:
+            _replace(http_handler, name, _stored_handler(name, getattr(http_handler, name)))
 
 
 def unregister() -> None:
@@ -161,6 +165,7 @@ def _check_seams() -> None:
         (ProviderConfigManager, "get_provider_responses_api_config"),
         (native_responses, "base_llm_http_handler"),
         (native_responses.base_llm_http_handler, "response_api_handler"),
+        *((native_responses.base_llm_http_handler, name) for name in OPERATIONS),
     ]
     for owner, name in seams:
         if not hasattr(owner, name):
@@ -211,10 +216,10 @@ def _responses_config_for(original: Callable[..., Any]) -> Callable[..., Any]:
         if name == "azure_ai" and agent.startswith(ROUTE):
             agent = agent.removeprefix(ROUTE)
         elif name != PROVIDER:
-            return original(provider, model, *args, **kwargs)
-        if not agent or agent.startswith("asst_"):  # classic: by chat completions
-            return None
-        return config
+            found = original(provider, model, *args, **kwargs)
+            # Of a stored response the model isn't told: `_stored_handler` looks for it.
+            return config if found is None and model is None and name == "azure_ai" else found
+        return None if agent.startswith("asst_") else config  # classic: by chat completions
 
     return get_provider_responses_api_config
 
@@ -226,6 +231,24 @@ def _response_api_handler(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(*args, **kwargs)
 
     return response_api_handler
+
+
+def _stored_handler(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    config = AgentResponsesConfig()  # type: ignore[no-untyped-call]
+
+    def handler_of_stored_responses(*args: Any, **kwargs: Any) -> Any:
+        agent = agent_of(kwargs)
+        if agent is not None:
+            return operate(name, agent, config, kwargs)
+        if isinstance(kwargs.get("responses_api_provider_config"), AgentResponsesConfig):
+            raise BadRequestError(
+                message="Whose response is it? Give model='azure_ai/agents/<name>' as well",
+                model="",
+                llm_provider="azure_ai",
+            )
+        return original(*args, **kwargs)
+
+    return handler_of_stored_responses
 
 
 def _replace(owner: Any, name: str, value: Any) -> None:

@@ -364,3 +364,20 @@ def test_health_reads_the_agent(emulator: Emulator) -> None:
     assert "error" not in check("echo")
     assert [r.method for r in emulator.requests] == ["GET"]
     assert "404" in json.dumps(check("nobody"), default=str) or "error" in check("nobody")
+
+
+def test_stored_responses_are_read_and_removed(emulator: Emulator) -> None:
+    made = litellm.responses(input="hello", **_native(emulator, "echo"))
+    where = {**_native(emulator, "echo"), "custom_llm_provider": "azure_ai"}
+    again = litellm.get_responses(made.id, **where)
+    assert again.output[0].content[0].text == "You said: hello"
+    assert again.id == made.id
+    items = asyncio.run(litellm.alist_input_items(made.id, **where))
+    assert items["data"][0]["content"][0]["text"] == "hello"
+    asyncio.run(litellm.adelete_responses(made.id, **where))
+    with pytest.raises(litellm.NotFoundError):
+        litellm.get_responses(made.id, **where)
+    with pytest.raises(litellm.BadRequestError, match="model="):
+        litellm.get_responses(made.id, api_base=emulator.endpoint, api_key=emulator.token)
+    running = litellm.responses(input="a b", background=True, **_native(emulator, "slow"))
+    assert litellm.cancel_responses(running.id, **where).status == "cancelled"

@@ -217,3 +217,12 @@ def test_messages_go_by_the_bridge(proxy: str) -> None:
         timeout=20,
     )
     assert answer.json()["content"][0]["text"] == "You said: hello "
+
+
+def test_stored_responses_are_read_and_removed(client: openai.OpenAI) -> None:
+    made = client.responses.create(model="toy", input="hello")
+    assert client.responses.retrieve(made.id).output_text == "You said: hello "
+    assert client.responses.input_items.list(made.id).data
+    client.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(made.id)

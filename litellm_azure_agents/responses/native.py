@@ -148,21 +148,46 @@ async def _arespond(given: Mapping[str, Any]) -> Any:
 
 
 def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, TokenSource]:
-    model, params = given["model"], given["litellm_params"]
-    context = errors.Context(
-        model=model, provider=given["custom_llm_provider"], agent=model.removeprefix("agents/")
-    )
-    litellm_params = {**vars(params), **(params.model_extra or {})}
+    litellm_params = params_of(given)
     extra = dict(given.get("extra_body") or {})
+    context = context_of(given, given["model"])
     try:
-        options = _options(litellm_params, extra)
+        options = own_options(litellm_params, extra)
         body = build_native_body(given, litellm_params, extra, options)
-        seconds = read_timeout(given.get("timeout"))
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
+    call, target, token = understand(given, context, options)
+    _check_agent_fields({**litellm_params, **extra}, target, context)
+    given["logging_obj"].pre_call(
+        input=given["input"],
+        api_key="",
+        additional_args={"complete_input_dict": body, "api_base": target.url(), "headers": {}},
+    )
+    return NativeTurn(call, target, body), token
+
+
+def params_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """LiteLLM's parameters, those that it doesn't know included."""
+    params = given["litellm_params"]
+    return {**vars(params), **(params.model_extra or {})}
+
+
+def context_of(given: Mapping[str, Any], model: str) -> errors.Context:
+    """Whose call it is, for errors; ``model`` is ``agents/<agent>`` or ``<agent>``."""
+    provider = given.get("custom_llm_provider") or "azure_ai"
+    return errors.Context(model=model, provider=provider, agent=model.removeprefix("agents/"))
+
+
+def understand(
+    given: Mapping[str, Any], context: errors.Context, options: Options
+) -> tuple[Call, Target, TokenSource]:
+    """The call that LiteLLM's handler was asked to make. Raises LiteLLM exceptions."""
+    litellm_params = params_of(given)
+    retries = litellm_params.get("max_retries")
+    try:
+        seconds = read_timeout(given.get("timeout"))
     except ValueError as error:
         raise errors.bad_request(context, str(error)) from None
-    retries = litellm_params.get("max_retries")
     call, target = build_call(
         context,
         api_base=litellm_params.get("api_base"),
@@ -171,7 +196,7 @@ def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, TokenSource]:
         messages=[],
         headers=given.get("extra_headers") or {},
         litellm_params=litellm_params,
-        metadata=given.get("litellm_metadata"),
+        metadata=given.get("litellm_metadata") or litellm_params.get("litellm_metadata"),
         timeout=seconds,
         max_retries=retries if isinstance(retries, int) else DEFAULT_RETRIES,
     )
@@ -182,17 +207,10 @@ def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, TokenSource]:
             "agent's id (asst_…), by which LiteLLM knows to translate",
             param="protocol",
         )
-    _check_agent_fields({**litellm_params, **extra}, target, context)
-    given["logging_obj"].pre_call(
-        input=given["input"],
-        api_key="",
-        additional_args={"complete_input_dict": body, "api_base": target.url(), "headers": {}},
-    )
-    token = token_for(call, target, litellm_params.get("api_key"), litellm_params)
-    return NativeTurn(call, target, body), token
+    return call, target, token_for(call, target, litellm_params.get("api_key"), litellm_params)
 
 
-def _options(litellm_params: Mapping[str, Any], extra: dict[str, Any]) -> Options:
+def own_options(litellm_params: Mapping[str, Any], extra: dict[str, Any]) -> Options:
     """Our options among LiteLLM's parameters and in extra_body, which loses them."""
     names = Options.model_fields.keys()
     found = {n: litellm_params[n] for n in names if litellm_params.get(n) is not None}
@@ -263,20 +281,21 @@ def _plain(value: Any) -> Any:
 # -- answers, as LiteLLM's ---------------------------------------------------------------------
 
 
-def _http_response(turn: NativeTurn, **content: Any) -> httpx.Response:
+def http_response(reply: Reply, url: str, **content: Any) -> httpx.Response:
+    """``reply`` as the object that LiteLLM reads answers from."""
     kept = {
         name: value
-        for name, value in turn.reply.headers.items()
+        for name, value in reply.headers.items()
         if name not in ("content-encoding", "content-length", "transfer-encoding")
     }
-    request = httpx.Request("POST", turn.target.url())
-    return httpx.Response(turn.reply.status, headers=kept, request=request, **content)
+    request = httpx.Request("POST", url)
+    return httpx.Response(reply.status, headers=kept, request=request, **content)
 
 
 def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
     return given["responses_api_provider_config"].transform_response_api_response(
         model=given["model"],
-        raw_response=_http_response(turn, content=turn.reply.content),
+        raw_response=http_response(turn.reply, turn.target.url(), content=turn.reply.content),
         logging_obj=given["logging_obj"],
     )
 
@@ -285,7 +304,7 @@ def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, stream: Any
     from litellm.responses import streaming_iterator
 
     return getattr(streaming_iterator, name)(
-        response=_http_response(turn, stream=stream),
+        response=http_response(turn.reply, turn.target.url(), stream=stream),
         model=given["model"],
         logging_obj=given["logging_obj"],
         responses_api_provider_config=given["responses_api_provider_config"],
