@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import files, vector_stores
     from .handler import AzureAgents
     from .options import Options
     from .registration import RegistrationError, register, unregister
@@ -28,9 +29,11 @@ _HOMES = {
     "RegistrationError": "registration",
     "TooManyRounds": "tool_loop",
     "arun_tools": "tool_loop",
+    "files": "files",
     "register": "registration",
     "run_tools": "tool_loop",
     "unregister": "registration",
+    "vector_stores": "vector_stores",
 }
 """Where the public names live; loaded when first used, so that the emulator needs no LiteLLM."""
 
@@ -41,16 +44,19 @@ __all__ = [
     "TooManyRounds",
     "__version__",
     "arun_tools",
+    "files",
     "register",
     "run_tools",
     "unregister",
+    "vector_stores",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    home = import_module(f".{_HOMES[name]}", __name__)
+    return home if name == _HOMES[name] else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Mapping
@@ -19,12 +18,11 @@ from .options import Options, Params
 from .retry import DEFAULT_RETRIES
 
 TIMEOUT = 600.0
-_log = logging.getLogger("litellm_azure_agents")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Performs jobs, sync or async; all that fails is raised as LiteLLM's exceptions."""
+    """Performs jobs, sync or async; what the service refuses is raised as LiteLLM's exceptions."""
 
     call: Call
     token: TokenSource
@@ -34,26 +32,16 @@ class Connection:
         driver = SyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
         try:
             return driver.perform(job)
-        except Exception as error:
-            raise self._translated(error) from error.__cause__
+        except CredentialError as error:
+            raise errors.authentication(self.call.context, str(error)) from error.__cause__
 
     async def aperform(self, job: Job) -> Any:
         """The job's value, async."""
         driver = AsyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
         try:
             return await driver.perform(job)
-        except Exception as error:
-            raise self._translated(error) from error.__cause__
-
-    def _translated(self, error: Exception) -> Exception:
-        if type(error).__module__.startswith(("litellm.", __name__.rpartition(".")[0])):
-            if isinstance(error, CredentialError):
-                return errors.authentication(self.call.context, str(error))
-            return error
-        _log.exception("unexpected failure")
-        return errors.internal(
-            self.call.context, f"Unexpected failure in litellm-azure-agents: {type(error).__name__}"
-        )
+        except CredentialError as error:
+            raise errors.authentication(self.call.context, str(error)) from error.__cause__
 
 
 def connect(
