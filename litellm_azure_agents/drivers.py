@@ -11,16 +11,13 @@ import contextlib
 import socket
 import threading
 import time
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
-import litellm
 
 from .actions import (
     Action,
@@ -41,89 +38,17 @@ from .actions import (
 )
 from .answer import Delta
 from .auth import TokenSource
+from .pool import async_client, sync_client
 from .sharing import SharedReplies
 from .sse import EventParser
+from .wire import Session, close_upload, exceeds, is_event_stream, reply_of
 
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30)
-"""No cap of our own: a cap makes the 101st stream wait for another one's end."""
-CONNECT_TIMEOUT = 15.0
 CLEANUP_SECONDS = 5.0
 """Within this a call that ended early cancels its run."""
 DRAIN_SECONDS = 0.25
 """How long the end of a finished stream is waited for, so that its connection can be used again."""
 
 replies = SharedReplies()
-
-
-class _Session:
-    """What both drivers know of one call: who asks, and until when."""
-
-    def __init__(self, token: TokenSource, headers: Mapping[str, str], deadline: float) -> None:
-        self.token = token
-        self.headers = headers
-        self.deadline = deadline
-        self.parser = EventParser()
-
-    def remaining(self) -> float:
-        return max(self.deadline - time.monotonic(), 0.001)
-
-    def expired(self) -> bool:
-        return time.monotonic() >= self.deadline - 0.02  # a read's own timeout ends a trifle early
-
-    def timeout(self) -> httpx.Timeout:
-        remaining = self.remaining()
-        return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
-
-    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, token: str) -> Any:
-        headers = {**self.headers, **request.headers}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        upload = request.upload
-        if upload is not None:
-            data = upload.data.open("rb") if isinstance(upload.data, Path) else upload.data
-            return client.build_request(
-                request.method,
-                request.url,
-                headers=headers,
-                timeout=self.timeout(),
-                data=dict(upload.fields),
-                files={"file": (upload.filename, data, upload.media_type)},
-                extensions={"azure_agents_file": data},
-            )
-        return client.build_request(
-            request.method,
-            request.url,
-            json=request.body,
-            headers=headers,
-            timeout=self.timeout(),
-        )
-
-    def lost(self, error: Exception) -> Lost:
-        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Lost(reason, sent=not isinstance(error, unsent), timed_out=self.expired())
-
-
-def _reply(response: httpx.Response, content: bytes = b"", *, streaming: bool = False) -> Reply:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, headers, content, streaming)
-
-
-def _close_upload(prepared: httpx.Request | None) -> None:
-    """An uploaded file is open from the building of its request to the answer."""
-    file = prepared.extensions.get("azure_agents_file") if prepared is not None else None
-    if file is not None and not isinstance(file, bytes):
-        file.close()
-
-
-def _exceeds(response: httpx.Response, limit: int | None) -> bool:
-    length: str = response.headers.get("content-length", "")
-    return limit is not None and length.isdecimal() and int(length) > limit
-
-
-def _is_event_stream(response: httpx.Response) -> bool:
-    kind: str = response.headers.get("content-type", "")
-    return response.is_success and kind.startswith("text/event-stream")
 
 
 # -- sync --------------------------------------------------------------------------------------
@@ -133,7 +58,7 @@ class SyncDriver:
     """Plays one turn; iterate `play` for its deltas."""
 
     def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
-        self._session = _Session(token, headers, time.monotonic() + timeout)
+        self._session = Session(token, headers, time.monotonic() + timeout)
         self._client = sync_client()
         self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] | None = None
@@ -229,9 +154,9 @@ class SyncDriver:
             try:
                 prepared = session.build(self._client, request, token)
                 response = self._client.send(prepared, stream=True)
-                if stream and _is_event_stream(response):
+                if stream and is_event_stream(response):
                     self._attach(response)
-                    return _reply(response, streaming=True)
+                    return reply_of(response, streaming=True)
                 try:
                     reply = self._whole(response, request.max_bytes)
                 finally:
@@ -239,23 +164,23 @@ class SyncDriver:
             except (httpx.HTTPError, OSError) as error:
                 return session.lost(error)
             finally:
-                _close_upload(prepared)
+                close_upload(prepared)
             if reply.status != 401 or not session.token.invalidate():
                 break
         return reply
 
     def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
         if limit is None or not response.is_success:
-            return _reply(response, response.read())
+            return reply_of(response, response.read())
         content = bytearray()
-        if not _exceeds(response, limit):
+        if not exceeds(response, limit):
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > limit:
                     break
             else:
-                return _reply(response, bytes(content))
-        return replace(_reply(response), too_large=True)
+                return reply_of(response, bytes(content))
+        return replace(reply_of(response), too_large=True)
 
     def _attach(self, response: httpx.Response) -> None:
         self._close()
@@ -317,7 +242,7 @@ class AsyncDriver:
     """Plays one turn; iterate `play` for its deltas."""
 
     def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
-        self._session = _Session(token, headers, time.monotonic() + timeout)
+        self._session = Session(token, headers, time.monotonic() + timeout)
         self._client = async_client()
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
@@ -446,9 +371,9 @@ class AsyncDriver:
                 try:
                     prepared = session.build(self._client, request, token)
                     response = await self._client.send(prepared, stream=True)
-                    if stream and _is_event_stream(response):
+                    if stream and is_event_stream(response):
                         await self._attach(response)
-                        return _reply(response, streaming=True)
+                        return reply_of(response, streaming=True)
                     try:
                         reply = await self._whole(response, request.max_bytes)
                     finally:
@@ -456,7 +381,7 @@ class AsyncDriver:
                 except (httpx.HTTPError, OSError) as error:
                     return session.lost(error)
                 finally:
-                    _close_upload(prepared)
+                    close_upload(prepared)
             if reply is None:
                 return Lost("no answer within the timeout", sent=True, timed_out=True)
             if reply.status != 401 or not session.token.invalidate():
@@ -465,16 +390,16 @@ class AsyncDriver:
 
     async def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
         if limit is None or not response.is_success:
-            return _reply(response, await response.aread())
+            return reply_of(response, await response.aread())
         content = bytearray()
-        if not _exceeds(response, limit):
+        if not exceeds(response, limit):
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > limit:
                     break
             else:
-                return _reply(response, bytes(content))
-        return replace(_reply(response), too_large=True)
+                return reply_of(response, bytes(content))
+        return replace(reply_of(response), too_large=True)
 
     async def _attach(self, response: httpx.Response) -> None:
         await self._close()
@@ -521,39 +446,3 @@ class AsyncDriver:
 
 
 _tasks: set[asyncio.Task[None]] = set()
-
-
-# -- pooled clients ----------------------------------------------------------------------------
-
-_lock = threading.Lock()
-_sync: httpx.Client | None = None
-_async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def sync_client() -> httpx.Client:
-    """The process's client, shared by all threads; LiteLLM's `client_session` if one is set."""
-    global _sync
-    if isinstance(litellm.client_session, httpx.Client):
-        return litellm.client_session
-    with _lock:
-        if _sync is None or _sync.is_closed:
-            _sync = httpx.Client(limits=LIMITS, verify=_verify(), follow_redirects=False)
-        return _sync
-
-
-def async_client() -> httpx.AsyncClient:
-    """The running event loop's client: connections belong to the loop that opened them."""
-    if isinstance(litellm.aclient_session, httpx.AsyncClient):
-        return litellm.aclient_session
-    loop = asyncio.get_running_loop()
-    client = _async.get(loop)
-    if client is None or client.is_closed:
-        client = httpx.AsyncClient(limits=LIMITS, verify=_verify(), follow_redirects=False)
-        _async[loop] = client
-    return client
-
-
-def _verify() -> Any:
-    return True if litellm.ssl_verify is None else litellm.ssl_verify

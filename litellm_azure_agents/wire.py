@@ -1,0 +1,87 @@
+"""What both drivers know of httpx beside sending: building requests, reading answers, failures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .actions import Lost, Reply, Request
+from .auth import TokenSource
+from .sse import EventParser
+
+CONNECT_TIMEOUT = 15.0
+
+
+class Session:
+    """What both drivers know of one call: who asks, and until when."""
+
+    def __init__(self, token: TokenSource, headers: Mapping[str, str], deadline: float) -> None:
+        self.token = token
+        self.headers = headers
+        self.deadline = deadline
+        self.parser = EventParser()
+
+    def remaining(self) -> float:
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    def expired(self) -> bool:
+        return time.monotonic() >= self.deadline - 0.02  # a read's own timeout ends a trifle early
+
+    def timeout(self) -> httpx.Timeout:
+        remaining = self.remaining()
+        return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
+
+    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, token: str) -> Any:
+        headers = {**self.headers, **request.headers}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        upload = request.upload
+        if upload is not None:
+            data = upload.data.open("rb") if isinstance(upload.data, Path) else upload.data
+            return client.build_request(
+                request.method,
+                request.url,
+                headers=headers,
+                timeout=self.timeout(),
+                data=dict(upload.fields),
+                files={"file": (upload.filename, data, upload.media_type)},
+                extensions={"azure_agents_file": data},
+            )
+        return client.build_request(
+            request.method,
+            request.url,
+            json=request.body,
+            headers=headers,
+            timeout=self.timeout(),
+        )
+
+    def lost(self, error: Exception) -> Lost:
+        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Lost(reason, sent=not isinstance(error, unsent), timed_out=self.expired())
+
+
+def reply_of(response: httpx.Response, content: bytes = b"", *, streaming: bool = False) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, content, streaming)
+
+
+def close_upload(prepared: httpx.Request | None) -> None:
+    """An uploaded file is open from the building of its request to the answer."""
+    file = prepared.extensions.get("azure_agents_file") if prepared is not None else None
+    if file is not None and not isinstance(file, bytes):
+        file.close()
+
+
+def exceeds(response: httpx.Response, limit: int | None) -> bool:
+    length: str = response.headers.get("content-length", "")
+    return limit is not None and length.isdecimal() and int(length) > limit
+
+
+def is_event_stream(response: httpx.Response) -> bool:
+    kind: str = response.headers.get("content-type", "")
+    return response.is_success and kind.startswith("text/event-stream")
