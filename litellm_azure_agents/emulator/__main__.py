@@ -29,6 +29,17 @@ A local Foundry project is ready. Point any client of Azure AI Foundry agents at
 
 Stop it with Ctrl-C."""
 
+LENIENT = Strictness(
+    min_max_tokens=1,
+    allow_tool_choice_required=True,
+    max_messages_per_request=100_000,
+    max_attachments=10_000,
+    allowed_with_agent=frozenset(UNCONFIRMED_WITH_AGENT),
+    min_max_output_tokens=1,
+    hosted_items_in_input=True,
+    approvals_must_be_answered=False,
+)
+
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
@@ -129,16 +140,6 @@ def load(path: str | None) -> list[dict[str, Any]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
     args = parse(argv)
-    lenient = Strictness(
-        min_max_tokens=1,
-        allow_tool_choice_required=True,
-        max_messages_per_request=100_000,
-        max_attachments=10_000,
-        allowed_with_agent=frozenset(UNCONFIRMED_WITH_AGENT),
-        min_max_output_tokens=1,
-        hosted_items_in_input=True,
-        approvals_must_be_answered=False,
-    )
     interpreter = None
     if args.code_interpreter == "subprocess":
         from .code_runner import WARNING, SubprocessInterpreter
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         model_options=dict(args.model_option),
         inject_search=args.inject_search,
         tls=args.tls,
-        strictness=lenient if args.lenient else None,
+        strictness=LENIENT if args.lenient else None,
         run_lifetime=args.run_lifetime,
     )
     stop = threading.Event()
