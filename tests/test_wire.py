@@ -11,6 +11,7 @@ import litellm
 import pytest
 import respx
 
+from litellm_azure_agents.continuity import encode
 from tests.record import RUN, THREAD, run
 from tests.replay import Replay
 from tests.ways import WAYS, Way
@@ -402,6 +403,45 @@ def test_a_lost_answer_is_asked_for(service: respx.Router, way: Way) -> None:
     assert result.text == "Hello, world."
     assert result.ids["run_id"] == RUN
     assert create.call_count == 1
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_lost_tool_results_are_never_given_twice(
+    service: respx.Router, way: Way, arrived: bool
+) -> None:
+    """Whether they arrived is asked; only what a run still waits for is sent again."""
+    replay = Replay("plain")
+    url = f"{RUNS}/{RUN}/submit_tool_outputs"
+    answers = [httpx.ReadError("gone"), streamed()]
+    submit = service.post(url).mock(side_effect=answers)
+    waiting = run("requires_action", required_action=waits_for("f"))
+    state = replay.run() if arrived else waiting
+    service.get(f"{RUNS}/{RUN}").mock(return_value=httpx.Response(200, json=state))
+    service.get(f"{BASE}/threads/{THREAD}/messages").mock(
+        return_value=httpx.Response(200, json={"data": replay.messages(), "has_more": False})
+    )
+    service.get(f"{RUNS}/{RUN}/steps").mock(
+        return_value=httpx.Response(200, json={"data": [], "has_more": False})
+    )
+    history = [
+        *HELLO,
+        {"role": "tool", "tool_call_id": encode("t", THREAD, RUN, "call_1"), "content": "3"},
+    ]
+    assert ask(way, messages=history).text == "Hello, world."
+    assert submit.call_count == (1 if arrived else 2)
+
+
+def test_a_submit_that_never_gets_through_leaves_the_run(service: respx.Router) -> None:
+    submit = service.post(f"{RUNS}/{RUN}/submit_tool_outputs").mock(
+        side_effect=httpx.ReadError("gone")
+    )
+    waiting = run("requires_action", required_action=waits_for("f"))
+    service.get(f"{RUNS}/{RUN}").mock(return_value=httpx.Response(200, json=waiting))
+    id = encode("t", THREAD, RUN, "call_1")
+    with pytest.raises(litellm.APIConnectionError):
+        ask(messages=[{"role": "tool", "tool_call_id": id, "content": "3"}], max_retries=1)
+    assert submit.call_count == 2
+    assert not any(call.request.url.path.endswith("/cancel") for call in service.calls)
 
 
 def test_a_refused_token_is_asked_for_anew_once(service: respx.Router, way: Way) -> None:

@@ -9,17 +9,18 @@ every way of driving.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from .. import errors
-from ..actions import Emit, Exchange, Read, Request, Salvage, Send, Steps, Stream
+from ..actions import Emit, Exchange, Read, Request, Salvage, Send, Steps, Stream, Wait
 from ..answer import Answer, Usage
 from ..call import Call
 from ..continuity import Continuation, HistoryError, ToolResult, read_history
 from ..exchange import LostAnswer, request
 from ..filestore import FileService
 from ..incoming import Incoming
-from ..retry import poll_intervals
+from ..retry import backoff, poll_intervals
 from . import payloads, service
 from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls
 from .results import approval_answer, build_outputs, match_results
@@ -280,17 +281,21 @@ class ThreadTurn:
         self.machine.expect_more()
         self._opened = True
         doing = "submit the tool results"
-        while True:
+        for attempt in count():
             try:
                 reply = yield from request(self.call, action, doing=doing)
                 break
-            except LostAnswer:
+            except LostAnswer as lost:
                 # Did they arrive? A run that still waits for the same calls has not seen them.
                 run = yield from self.service.run(thread_id, run_id)
                 given = {o["tool_call_id"] for key in body.values() for o in key}
                 if {c["id"] for c in pending_calls(run)} != given:
                     yield from self._recover()
                     return
+                if attempt >= self.call.max_retries:
+                    self._opened = False  # the results can be given again
+                    raise errors.connection(self.call.context, lost.lost, doing=doing) from None
+                yield Wait(backoff(attempt, self.call.random))
         if not reply.ok:
             self._opened = False  # refused: the run stays as it was, a corrected call can succeed
             raise (yield from self.service.refused_outputs(reply, thread_id, run_id, doing=doing))
