@@ -10,6 +10,7 @@ from .quotes import best_sentence
 
 _CITATION = re.compile(r"【(?:\d+:)?(\d+)(?:†[^【】]*)?】")
 LONGEST_CITATION = 300
+SENTENCE = 300  # characters before a marker that tell which sentence of a passage it is about
 SANDBOX = "sandbox:/mnt/data/"
 
 
@@ -65,7 +66,7 @@ class Markers:
             yield self._say(marked, annotation)
 
     def _say(self, text: str, annotation: Annotation | None = None) -> Text:
-        self._said = "" if annotation else self._said + text
+        self._said = "" if annotation else (self._said + text)[-SENTENCE:]
         return Text(text, (annotation,) if annotation else ())
 
     def _next(self, last: bool) -> tuple[int, int | None, Annotation | None]:
@@ -108,5 +109,5 @@ class Markers:
 
     def _citation(self, number: int, before: str) -> Annotation:
         hit = self._hits[number]
-        quote = best_sentence(hit, before[-300:])
+        quote = best_sentence(hit, before[-SENTENCE:])
         return Annotation("file_citation", marker_of(number, hit), file_id=hit.file_id, quote=quote)

@@ -66,7 +66,7 @@ class _Heard:
     calls: list[_Call] = field(default_factory=list)
     by_index: dict[int, _Call] = field(default_factory=dict)
     thoughts: str = ""
-    text: str = ""
+    text: list[str] = field(default_factory=list)
     finish: str = ""
     usage: Any = None
 
@@ -139,7 +139,7 @@ class ModelBrain:
                 if heard.thoughts:
                     yield Reason("", heard.thoughts)
                     heard.thoughts = ""
-                heard.text += delta.content
+                heard.text.append(delta.content)
                 for id in pictures:
                     yield Image(file_id=id)
                 pictures = []
@@ -204,11 +204,15 @@ class ModelBrain:
             heard.finish = choice.finish_reason or ""
             yield choice
             return
-        async for chunk in answer:
-            heard.usage = getattr(chunk, "usage", None) or heard.usage
-            for choice in chunk.choices[:1]:
-                heard.finish = choice.finish_reason or heard.finish
-                yield choice
+        try:
+            async for chunk in answer:
+                heard.usage = getattr(chunk, "usage", None) or heard.usage
+                for choice in chunk.choices[:1]:
+                    heard.finish = choice.finish_reason or heard.finish
+                    yield choice
+        finally:  # a run that is cancelled or expires lets go of its model
+            if (close := getattr(answer, "aclose", None)) is not None:
+                await close()
 
     def _usage(self, request: Mapping[str, Any], heard: _Heard) -> Usage:
         """What the model says it used, else LiteLLM's estimate."""
@@ -218,7 +222,7 @@ class ModelBrain:
             thinking = getattr(details, "reasoning_tokens", None) or 0
             return Usage(usage.prompt_tokens, usage.completion_tokens or 0, thinking)
         count = self._litellm.token_counter
-        said = heard.text + "".join(call.name + call.arguments for call in heard.calls)
+        said = "".join([*heard.text, *(call.name + call.arguments for call in heard.calls)])
         return Usage(
             count(model=self.model, messages=request["messages"]),
             count(model=self.model, text=said) if said else 0,

@@ -64,6 +64,8 @@ class ChatServer:
         self.answers = list(answers)
         self.requests: list[dict[str, Any]] = []
         self.url = ""
+        self.left = threading.Event()
+        """Set when a client has gone before the end."""
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def chat_server(*answers: Answer) -> Iterator[ChatServer]:
             length = int(self.headers["content-length"])
             state.requests.append(json.loads(self.rfile.read(length)))
             status, body = state.answers.pop(0)
-            streamed = isinstance(body, list)
+            streamed = not isinstance(body, dict)
             self.send_response(status)
             kind = "text/event-stream" if streamed else "application/json"
             self.send_header("content-type", kind)
@@ -84,10 +86,13 @@ def chat_server(*answers: Answer) -> Iterator[ChatServer]:
             if not streamed:
                 self.wfile.write(json.dumps(body).encode())
                 return
-            for event in body:
-                self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
-                self.wfile.flush()
-            self.wfile.write(b"data: [DONE]\n\n")
+            try:
+                for event in body:
+                    self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+                    self.wfile.flush()
+                self.wfile.write(b"data: [DONE]\n\n")
+            except OSError:
+                state.left.set()
 
         def log_message(self, *args: Any) -> None:
             pass

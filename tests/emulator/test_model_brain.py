@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -317,6 +318,34 @@ def test_errors_of_a_server(answer: Answer, code: str) -> None:
         assert run["usage"]["total_tokens"] == 0
         if code != "server_error":
             assert answer[1]["error"]["message"] in run["last_error"]["message"]
+
+
+def endless() -> Iterator[dict[str, Any]]:
+    """A model that never comes to an end."""
+    while True:
+        yield chunk({"content": "and "})
+        time.sleep(0.01)
+
+
+def test_a_cancelled_run_lets_go_of_its_model() -> None:
+    with model((200, endless()), (200, endless())) as (server, wire, emulator):
+        thread = {"messages": [{"role": "user", "content": "hi"}]}
+        run = wire.post("/threads/runs", {"assistant_id": "asst_echo", "thread": thread})
+        path = f"/threads/{run['thread_id']}/runs/{run['id']}"
+        while not wire.get(f"/threads/{run['thread_id']}/messages", run_id=run["id"])["data"]:
+            pass
+        wire.post(path + "/cancel")
+        assert server.left.wait(5)
+        assert wire.get(path)["status"] == "cancelled"
+        server.left.clear()
+        reference = {"type": "agent_reference", "name": "echo"}
+        body = {"agent_reference": reference, "input": "hi", "background": True}
+        response = new(emulator, body)
+        time.sleep(0.3)
+        url = f"{emulator.endpoint}/openai/v1/responses/{response['id']}/cancel"
+        answer = httpx.post(url, headers={"authorization": "Bearer x"})
+        assert answer.json()["status"] == "cancelled"
+        assert server.left.wait(5)
 
 
 def test_a_tool_the_agent_lacks_fails_the_run() -> None:
