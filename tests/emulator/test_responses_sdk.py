@@ -146,6 +146,22 @@ def test_previews_ask_for_their_key(emulator: Emulator, project: AIProjectClient
         assert client.responses.create(input="go").output_text.endswith("The workflow is done.")
 
 
+def test_drafts_are_never_the_latest(emulator: Emulator, client: OpenAI) -> None:
+    options = client_options(emulator.token)
+    with AIProjectClient(emulator.endpoint, allow_preview=True, **options) as project:
+        for number, draft in ((1, False), (2, True)):
+            definition = PromptAgentDefinition(model=MODEL, instructions=f"Number {number}.")
+            project.agents.create_version("drafted", definition=definition, draft=draft)
+        assert project.agents.get("drafted").versions.latest.version == "1"
+        assert [v.version for v in project.agents.list_versions("drafted")] == ["1"]
+        every = project.agents.list_versions("drafted", include_drafts=True, order="asc")
+        assert [v.version for v in every] == ["1", "2"]
+    ask = "What are your instructions?"
+    for version, expected in ((None, "1"), ("2", "2")):
+        response = client.responses.create(input=ask, extra_body=agent("drafted", version))
+        assert response.output_text == f"My instructions: Number {expected}."
+
+
 def test_bad_definitions(project: AIProjectClient) -> None:
     tool = FunctionTool(name="bad name", parameters={}, strict=False)
     for name, definition in (
