@@ -208,6 +208,16 @@ class CallFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A function call as it comes: its name first, its arguments bit by bit; `index` tells the
+    calls of a round apart. After the first piece a round has nothing but pieces and Usage."""
+
+    index: int
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallMcp:
     """Call a tool of an MCP server; the engine asks for approval where the agent demands it.
 
@@ -284,8 +294,8 @@ class Usage:
 
 Hosted = SearchFiles | RunCode | UseTool
 Action = (
-    Text | Refuse | Reason | OutputItem | NewPart | NewMessage | Image | CallFunction | CallMcp
-    | Hosted | Wait | Fail | Incomplete | Usage
+    Text | Refuse | Reason | OutputItem | NewPart | NewMessage | Image | CallFunction | CallPiece
+    | CallMcp | Hosted | Wait | Fail | Incomplete | Usage
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from .brain import (
     Action,
     CallFunction,
     CallMcp,
+    CallPiece,
     Fail,
     Image,
     Incomplete,
@@ -57,6 +58,8 @@ class _Call:
     id: str
     name: str = ""
     arguments: str = ""
+    told: int | None = None
+    """Characters of the arguments passed on already; None before the call was begun."""
 
 
 @dataclass
@@ -69,6 +72,13 @@ class _Heard:
     text: list[str] = field(default_factory=list)
     finish: str = ""
     usage: Any = None
+    names: set[str] = field(default_factory=set)
+    """Functions that may be called."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a call has been passed on already."""
+        return any(call.told is not None for call in self.calls)
 
 
 class ModelBrain:
@@ -127,6 +137,8 @@ class ModelBrain:
         markers, heard = Markers(hits, links(turn.items)), _Heard()
         request = self._request(turn, offers)
         pictures = _unshown(turn)
+        streams = turn.parallel_tool_calls and all(o.spec.type == "function" for o in offers)
+        heard.names = {offer.name for offer in offers}
         try:
             async for choice in self._chunks(request, heard):
                 delta = choice.delta
@@ -134,7 +146,12 @@ class ModelBrain:
                 heard.thoughts += getattr(delta, "reasoning_content", None) or ""
                 if refusal := getattr(delta, "refusal", None):
                     yield Refuse(refusal)
+                for piece in _pieces(heard) if streams else ():
+                    yield piece
                 if not delta.content:
+                    continue
+                if heard.begun:  # no protocol has text behind the calls of a round
+                    logger.warning("text behind calls is left out: %r", delta.content)
                     continue
                 if heard.thoughts:
                     yield Reason("", heard.thoughts)
@@ -164,7 +181,8 @@ class ModelBrain:
         elif heard.finish == "content_filter":
             yield Incomplete("content_filter")
         else:
-            for action in _calls(turn, offers, heard.calls):
+            whole = [call for call in heard.calls if call.told is None]
+            for action in _calls(turn, offers, whole, begun=heard.begun):
                 yield action
 
     # ---- the model
@@ -281,19 +299,33 @@ def _hear_calls(heard: _Heard, delta: Any) -> None:
         call.arguments += function.arguments or ""
 
 
-def _calls(turn: Turn, offers: list[Offer], calls: list[_Call]) -> Iterator[Action]:
-    """The model's calls as actions, hosted ones first: the engine answers them at once."""
+def _pieces(heard: _Heard) -> Iterator[Action]:
+    """What has come of calls since the last time; a call is begun with its first argument."""
+    for index, call in enumerate(heard.calls):
+        told = call.told or 0
+        if call.name in heard.names and len(call.arguments) > told:
+            call.told = len(call.arguments)
+            yield CallPiece(index, call.name, call.arguments[told:])
+
+
+def _calls(turn: Turn, offers: list[Offer], calls: list[_Call], *, begun: bool) -> Iterator[Action]:
+    """The model's calls as actions, hosted ones first: the engine answers them at once.
+
+    With `begun`, others have been passed on in pieces, and these few go the same way.
+    """
     if not turn.parallel_tool_calls:
         calls = calls[:1]
     known = {offer.name: offer for offer in offers}
     functions: list[Action] = []
-    for call in calls:
+    for number, call in enumerate(calls):
         offer = known.get(call.name)
         if offer is None:
             message = f"The model called {call.name!r}, which is none of the agent's tools."
             yield Fail("server_error", message)
             return
-        if offer.spec.type == "function":
+        if begun:
+            yield CallPiece(-1 - number, call.name, call.arguments or "{}")
+        elif offer.spec.type in ("function", "custom"):
             functions.append(CallFunction(call.name, call.arguments or "{}"))
         elif offer.spec.type == "mcp":
             asked = _argument(call, "query")

@@ -31,6 +31,8 @@ class ResponseWriter:
     utf16_indices: bool = False
     message: Doc | None = None
     usage: Doc = field(default_factory=usage_object)
+    calls: dict[int, Doc] = field(default_factory=dict)
+    """Function calls that are coming in pieces."""
     loose: list[Doc] = field(default_factory=list)
     """Citations of made images that wait for the next text part."""
 
@@ -236,22 +238,41 @@ class ResponseWriter:
 
     # ---- calls and thoughts
 
-    def function_call(self, name: str, arguments: str) -> Doc:
+    def function_call(self, name: str, arguments: str) -> None:
         """A call that the client must answer."""
-        item = self.add(
-            {
-                "id": new_id("fc_"),
-                "type": "function_call",
-                "call_id": new_id("call_"),
-                "name": name,
-                "arguments": arguments,
-                "status": "in_progress",
-            },
-            arguments="",
-        )
-        self.deltas(item, "function_call_arguments", "arguments", arguments, name=name)
-        self.done(item, status="completed")
-        return item
+        self.call_piece(0, name, "")
+        for piece in pieces(arguments):
+            self.call_piece(0, "", piece)
+        self.whole_calls()
+
+    def call_piece(self, index: int, name: str, arguments: str) -> None:
+        """More of a call that the client must answer; the first piece has the name."""
+        if index not in self.calls:
+            self.calls[index] = self.add(
+                {
+                    "id": new_id("fc_"),
+                    "type": "function_call",
+                    "call_id": new_id("call_"),
+                    "name": name,
+                    "arguments": "",
+                    "status": "in_progress",
+                }
+            )
+        item = self.calls[index]
+        if arguments:
+            item["arguments"] += arguments
+            type = "function_call_arguments.delta"
+            self._on_item(type, item, item_id=item["id"], delta=arguments)
+
+    def whole_calls(self) -> bool:
+        """Finish the calls that came in pieces; whether there were any."""
+        calls = list(self.calls.values())
+        self.calls.clear()
+        for item in calls:
+            whole = {"arguments": item["arguments"], "name": item["name"]}
+            self._on_item("function_call_arguments.done", item, item_id=item["id"], **whole)
+            self.done(item, status="completed")
+        return bool(calls)
 
     def custom_call(self, name: str, input: str) -> Doc:
         """A call of a custom tool, which the client must answer too."""

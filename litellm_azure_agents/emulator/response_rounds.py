@@ -15,6 +15,7 @@ from .brain import (
     CallFunction,
     CallItem,
     CallMcp,
+    CallPiece,
     Fail,
     Image,
     Incomplete,
@@ -197,6 +198,9 @@ class ResponseRounds:
                 raise _incomplete("content_filter" if filtered else "max_output_tokens")
             elif isinstance(action, CallFunction):
                 functions.append(action)
+            elif isinstance(action, CallPiece):
+                self._end_message(live, said)
+                writer.call_piece(action.index, action.name, action.arguments)
             elif isinstance(action, CallMcp):
                 mcp.append(action)
             elif isinstance(action, Usage):
@@ -211,6 +215,7 @@ class ResponseRounds:
                 self._end_message(live, said)
                 await self._use_hosted(live, action)
         self._end_message(live, said)
+        called = writer.whole_calls()
         free = [c for c in mcp if not asks_first(live.tools, c.server_label, c.name)]
         for call in free:
             self._spend(live, call.name + call.arguments)
@@ -234,7 +239,7 @@ class ResponseRounds:
                 writer.custom_call(function.name, _input_of(function.arguments))
             else:
                 writer.function_call(function.name, function.arguments)
-        return bool(free or again) and not (asked or functions)
+        return bool(free or again) and not (asked or functions or called)
 
     # ---- text
 

@@ -13,6 +13,7 @@ from .brain import (
     CallFunction,
     CallItem,
     CallMcp,
+    CallPiece,
     Fail,
     Image,
     Incomplete,
@@ -111,6 +112,11 @@ class Rounds:
             elif isinstance(action, CallFunction):
                 self._spend_output(live, action.name + action.arguments)
                 functions.append(action)
+            elif isinstance(action, CallPiece):
+                writer.close_message()
+                self._remember_text(live, said)
+                self._spend_output(live, action.name + action.arguments)
+                writer.call_piece(action.index, action.name, action.arguments)
             elif isinstance(action, CallMcp):
                 self._spend_output(live, action.name + action.arguments)
                 mcp.append(action)
@@ -125,14 +131,16 @@ class Rounds:
         self._remember_text(live, said)
         if mcp:
             await self._call_mcp(live, mcp)
+        calls = writer.whole_calls()
         if functions:
             calls = writer.function_calls([(c.name, c.arguments) for c in functions])
+        if calls:
             required = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [
                 {**c, "function": {k: c["function"][k] for k in ("name", "arguments")}}
                 for c in calls
             ]}}  # fmt: skip
             await self._require(live, calls, required)
-        return bool(functions or mcp or hosted)
+        return bool(calls or mcp or hosted)
 
     def _say(self, live: LiveRun, action: Text) -> str:
         """Write text as far as max_completion_tokens allows; what was written."""

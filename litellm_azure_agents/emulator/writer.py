@@ -47,6 +47,8 @@ class RunWriter:
     step: Doc | None = None
     usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
     step_usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
+    calls: dict[int, Doc] = field(default_factory=dict)
+    """Function calls that are coming in pieces."""
     mcp_outputs: dict[str, str] = field(default_factory=dict)
     """What each MCP call will answer once it is approved, by call id."""
 
@@ -205,25 +207,32 @@ class RunWriter:
 
     def function_calls(self, calls: Sequence[tuple[str, str]]) -> list[Doc]:
         """A step of function calls (name, arguments) without outputs; stays open."""
-        step = self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
-        whole: list[Doc] = []
         for index, (name, arguments) in enumerate(calls):
-            id = new_id("call_")
-            function: Doc = {"name": name, "arguments": "", "output": None}
-            self._step_delta({"index": index, "id": id, "type": "function", "function": function})
+            self.call_piece(index, name, "")
             for piece in pieces(arguments):
-                self._step_delta(
-                    {"index": index, "type": "function", "function": {"arguments": piece}}
-                )
-            whole.append(
-                {
-                    "id": id,
-                    "type": "function",
-                    "function": {"name": name, "arguments": arguments, "output": None},
-                }
-            )
-        step["step_details"]["tool_calls"] = whole
-        self.store.put("step", step, self.run["id"])
+                self.call_piece(index, "", piece)
+        return self.whole_calls()
+
+    def call_piece(self, index: int, name: str, arguments: str) -> None:
+        """More of a function call, in a step of calls; the first piece has the name."""
+        if not self.calls:
+            self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
+        if index not in self.calls:
+            id, empty = new_id("call_"), {"name": name, "arguments": "", "output": None}
+            self.calls[index] = {"id": id, "type": "function", "function": dict(empty)}
+            self._step_delta({"index": index, "id": id, "type": "function", "function": empty})
+        if arguments:
+            self.calls[index]["function"]["arguments"] += arguments
+            more = {"arguments": arguments}
+            self._step_delta({"index": index, "type": "function", "function": more})
+
+    def whole_calls(self) -> list[Doc]:
+        """The function calls of the open step, which is stored with them and stays open."""
+        whole = list(self.calls.values())
+        self.calls.clear()
+        if self.step is not None and whole:
+            self.step["step_details"]["tool_calls"] = whole
+            self.store.put("step", self.step, self.run["id"])
         return whole
 
     def mcp_tools(self, server_label: str, tools: Sequence[str]) -> None:
@@ -313,6 +322,7 @@ class RunWriter:
 
     def stop(self, status: str, reason: str, error: Mapping[str, str] | None = None) -> None:
         """Wind up whatever is open because the run ends in `status`; `reason` is the message's."""
+        self.whole_calls()
         if self.message is not None:
             step_status = "completed" if status == "incomplete" else status
             message, self.message = self.message, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from litellm_azure_agents.emulator.model_brain import ModelBrain, ModelRefused
 from litellm_azure_agents.emulator.pictures import bar_chart
 
 from .chat_server import Answer, ChatServer, calls, chat_server, chunk, refuses, says, usage
-from .wire import Wire, last_run, names, said
+from .wire import Wire, events_of, last_run, names, said
 
 WEATHER = {
     "type": "function",
@@ -182,6 +183,46 @@ def test_functions_are_called_answered_and_used() -> None:
         assert [sent[1]["content"], sent[3]["content"]] == ["-3", "21"]
 
 
+def test_calls_come_as_the_model_makes_them() -> None:
+    go = threading.Event()
+
+    def slowly() -> Iterator[dict[str, Any]]:
+        first, *rest = calls(("get_weather", {"city": "Oslo"}), ("get_weather", {}))[1]
+        yield first
+        for number, event in enumerate(rest):
+            if number == 3:
+                assert go.wait(5)
+            yield event
+
+    with model((200, slowly()), (200, slowly())) as (_, wire, emulator):
+        id = agent(wire, tools=[WEATHER])
+        thread = {"messages": [{"role": "user", "content": "Oslo?"}]}
+        body: dict[str, Any] = {"assistant_id": id, "thread": thread, "stream": True}
+        with wire.http.stream("POST", "/threads/runs", json=body) as answer:
+            text = ""
+            for piece in answer.iter_text():
+                text += piece
+                if '"arguments":"{\\"cit' in text:  # the model has not said more yet
+                    go.set()
+        events = events_of(text)
+        assert go.is_set()
+        asked = last_run(events)["required_action"]["submit_tool_outputs"]["tool_calls"]
+        assert [c["function"]["arguments"] for c in asked] == ['{"city": "Oslo"}', "{}"]
+        deltas = [d["delta"]["step_details"]["tool_calls"][0] for n, d in events
+                  if n == "thread.run.step.delta"]  # fmt: skip
+        for index in (0, 1):
+            mine = [d for d in deltas if d["index"] == index]
+            assert mine[0]["id"] == asked[index]["id"]
+            whole = "".join(d["function"]["arguments"] for d in mine)
+            assert whole == asked[index]["function"]["arguments"]
+        assert last_run(events)["status"] == "requires_action"
+        flat = {"type": "function", **WEATHER["function"]}  # type: ignore[dict-item]
+        body = {"model": "m", "tools": [flat], "input": "Oslo?"}
+        answer = new(emulator, body)
+        assert [i["arguments"] for i in answer["output"]] == ['{"city": "Oslo"}', "{}"]
+        assert answer["usage"]["output_tokens"] == 9
+
+
 def test_functions_of_new_agents() -> None:
     flat = {"type": "function", **WEATHER["function"]}  # type: ignore[dict-item]
     with model(calls(("get_weather", {"city": "Oslo"})), says("Cold.", prompt=30)) as (
@@ -201,6 +242,20 @@ def test_functions_of_new_agents() -> None:
         assert answer["output"][0]["content"][0]["text"] == "Cold."
         assert server.requests[1]["messages"][-1]["content"] == "-3"
         assert server.requests[1]["messages"][0]["content"] == "Hm."
+
+
+def test_custom_tools() -> None:
+    with model(calls(("run_sql", {"input": "SELECT 1"})), says("One.")) as (server, _, emulator):
+        body = {"model": "m", "tools": [{"type": "custom", "name": "run_sql"}], "input": "Count."}
+        answer = new(emulator, body)
+        (call,) = answer["output"]
+        assert (call["type"], call["input"]) == ("custom_tool_call", "SELECT 1")
+        output = {"type": "custom_tool_call_output", "call_id": call["call_id"], "output": "1"}
+        more = {**body, "input": [output], "previous_response_id": answer["id"]}
+        assert new(emulator, more)["output"][0]["content"][0]["text"] == "One."
+        asked, told = server.requests[1]["messages"][-2:]
+        assert asked["tool_calls"][0]["function"]["name"] == "run_sql"
+        assert told["content"] == "1"
 
 
 @pytest.mark.parametrize("inject", [False, True])
