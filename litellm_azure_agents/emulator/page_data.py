@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .objects import TERMINAL
-from .page_search import around, found, texts_of
+from .page_search import around, found, plain_parts, texts_of
 from .project import Project
 from .request_log import RequestRecord
 from .response_objects import ENDED, INCLUDES, public, with_includes
@@ -51,9 +51,9 @@ def _listed(
     store: Store, kinds: Sequence[str], before: int | None, words: Sequence[str], look: Look
 ) -> Doc:
     rows: list[Row] = []
-    seen = 0
+    seen, parts = 0, plain_parts(words)
     while True:
-        batch = store.newest(kinds, before=before, containing=words, limit=_BATCH)
+        batch = store.newest(kinds, before=before, containing=parts, limit=_BATCH)
         for entry in batch:
             before, seen = entry.seq, seen + 1
             row = look(entry)
@@ -333,6 +333,16 @@ def agent(project: Project, kind: str, id: str) -> Doc | None:
         mine = [e.doc for e in near if (e.doc["agent_reference"] or {}).get("name") == id]
     last = [run_row(store, doc) for doc in mine[:20]]
     return {"kind": kind, "doc": public(doc), "versions": versions, "runs": last}
+
+
+def file(project: Project, id: str) -> Doc | None:
+    """A file that was uploaded or made, with its name."""
+    store = project.store
+    doc = store.get("file", id)
+    if doc is None:
+        made = store.newest(["container_file"], containing=[id], limit=1)
+        doc = {**made[0].doc, "filename": made[0].doc["path"].rpartition("/")[2]} if made else None
+    return doc
 
 
 def request(project: Project, id: str) -> Doc | None:

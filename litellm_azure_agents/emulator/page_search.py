@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,12 @@ def words_of(query: str) -> list[str]:
     parts = query.split('"')
     quoted = parts[1::2]
     return [*(word for part in parts[::2] for word in part.split()), *filter(None, quoted)]
+
+
+def plain_parts(words: Sequence[str]) -> list[str]:
+    """Of each word the longest part in ASCII: all that the database matches in either case."""
+    parts = (max(re.findall(r"[\x20-\x7e]+", word), key=len, default="") for word in words)
+    return [part for part in parts if part]
 
 
 def texts_of(value: Any) -> Iterator[str]:

@@ -80,6 +80,7 @@ class PageMiddleware:
                 Route(API + "agents/{kind}/{id}", agent),
                 Route(API + "requests/{id}", request_details),
                 Route(API + "files/{id}", file),
+                Route(API + "files/{id}/about", file_about),
                 Route(BELOW + "{name}", lambda request: _file(request.path_params["name"])),
             ],
             exception_handlers={ApiError: _refused, HTTPException: _refused},
@@ -182,6 +183,10 @@ async def file(request: Request) -> Response:
         raise ApiError(404, f"The file {request.path_params['id']} is gone.")
     known = (type for start, type in _IMAGES.items() if data.startswith(start))
     return Response(data, media_type=next(known, "application/octet-stream"))
+
+
+async def file_about(request: Request) -> Response:
+    return _or_404(page_data.file(project_of(request), request.path_params["id"]), request)
 
 
 # ---- live -----------------------------------------------------------------------------------
