@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ A local Foundry project is ready. Point any client of Azure AI Foundry agents at
     endpoint   {endpoint}
     token      {token}
     agents     {agents}
+    page       {page}
 
     curl -s '{endpoint}/assistants/asst_echo?api-version=v1' -H 'Authorization: Bearer {example}'
 
@@ -182,10 +184,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     named = [name for name, _ in SEEDED_NEW] + [str(a["name"]) for a in agents if "definition" in a]
     names += "\n    new agents " + " ".join(dict.fromkeys(named))
     shown, example = (args.token, args.token) if args.token else ("any, but not empty", "local")
-    print(
-        USAGE.format(endpoint=emulator.endpoint, token=shown, agents=names, example=example),
-        flush=True,
+    page = emulator.url + "/"
+    if args.token:
+        page += "#token=" + urllib.parse.quote(args.token, safe="")  # a fragment is never sent
+    usage = USAGE.format(
+        endpoint=emulator.endpoint, token=shown, agents=names, example=example, page=page
     )
+    print(usage, flush=True)
     if args.model is not None:
         print(f"    answers    by {args.model}", flush=True)
     if emulator.ca_file is not None:
