@@ -137,7 +137,10 @@ class ModelBrain:
         markers, heard = Markers(hits, links(turn.items)), _Heard()
         request = self._request(turn, offers)
         pictures = _unshown(turn)
-        streams = turn.parallel_tool_calls and all(o.spec.type == "function" for o in offers)
+        streams = turn.parallel_tool_calls and all(
+            offer.spec.type == "function" and offer.spec.config.get("type") != "custom"
+            for offer in offers
+        )
         heard.names = {offer.name for offer in offers}
         try:
             async for choice in self._chunks(request, heard):
@@ -325,7 +328,7 @@ def _calls(turn: Turn, offers: list[Offer], calls: list[_Call], *, begun: bool) 
             return
         if begun:
             yield CallPiece(-1 - number, call.name, call.arguments or "{}")
-        elif offer.spec.type in ("function", "custom"):
+        elif offer.spec.type == "function":
             functions.append(CallFunction(call.name, call.arguments or "{}"))
         elif offer.spec.type == "mcp":
             asked = _argument(call, "query")

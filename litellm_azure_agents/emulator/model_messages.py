@@ -54,7 +54,7 @@ def _one_string(name: str, about: str) -> dict[str, Any]:
 def offers_of(turn: Turn, *, inject: bool = False) -> list[Offer]:
     """Every tool of the turn; with `inject`, files are searched unasked and not offered."""
     offers: list[Offer] = []
-    taken = {tool.name for tool in turn.tools if tool.type in ("function", "custom")}
+    taken = {tool.name for tool in turn.tools if tool.type == "function"}
 
     def unique(wanted: str) -> str:
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", wanted)[:60] or "tool"
@@ -73,8 +73,6 @@ def offers_of(turn: Turn, *, inject: bool = False) -> list[Offer]:
                 about = "Search the files of the user and of this assistant for passages."
                 query = _one_string("query", "What to look for, in a few words")
                 offers.append(Offer(unique("file_search"), tool, about, query))
-        elif tool.type == "custom":
-            offers.append(Offer(tool.name, tool, tool.description, _one_string("input", "Text")))
         elif tool.type == "code_interpreter":
             about = "Run Python code; what it prints comes back, files are in its directory."
             code = _one_string("code", "Python code")
@@ -179,9 +177,10 @@ def _image(image: ImageRef, turn: Turn) -> dict[str, Any] | None:
 def _called(call: CallItem, offers: Sequence[Offer]) -> str | None:
     """The name by which the model can have called this."""
     for offer in offers:
-        if offer.spec.type != call.type.removesuffix("_tool"):
+        kind = "function" if call.type == "custom_tool" else call.type
+        if offer.spec.type != kind:
             continue
-        if call.type in ("function", "custom_tool") and call.name != offer.name:
+        if kind == "function" and call.name != offer.name:
             continue
         if call.type == "mcp" and (call.server_label, call.name) != (
             offer.spec.name, offer.mcp_tool,
