@@ -45,6 +45,11 @@ from .wire import Session, close_upload, exceeds, is_event_stream, reply_of
 
 CLEANUP_SECONDS = 5.0
 """Within this a call that ended early cancels its run."""
+MAX_PIECES = 64
+"""How many pieces of a body are read together at most; only those that are there already."""
+LOOKS = 3
+"""Rounds of the event loop after which a piece counts as not there: a read that has to ask the
+socket takes two."""
 DRAIN_SECONDS = 0.25
 """How long the end of a finished stream is waited for, so that its connection can be used again."""
 
@@ -247,6 +252,7 @@ class AsyncDriver:
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._opening: asyncio.Task[Reply | Lost] | None = None
+        self._ahead: asyncio.Future[bytes | None] | None = None
 
     async def play(self, turn: Turn) -> AsyncGenerator[list[Delta], None]:
         """The turn's deltas. Closed, cancelled or failing before its end, the turn is abandoned."""
@@ -413,8 +419,9 @@ class AsyncDriver:
             timed_out = True
             with anyio.move_on_after(self._session.remaining()):
                 try:
-                    chunk = await anext(self._chunks, None)
-                    events = None if chunk is None else self._session.parser.feed(chunk)
+                    chunk = await self._piece()
+                    if chunk is not None:
+                        events = self._session.parser.feed(await self._with_what_is_there(chunk))
                 except (httpx.HTTPError, OSError, ValueError) as error:
                     return self._session.lost(error)
                 timed_out = False
@@ -426,6 +433,32 @@ class AsyncDriver:
                 return events
         return None
 
+    async def _piece(self) -> bytes | None:
+        """The next piece of the body, or None at its end."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return await ahead
+        return None if self._chunks is None else await anext(self._chunks, None)
+
+    async def _with_what_is_there(self, first: bytes) -> bytes:
+        """``first`` and the pieces behind it that have arrived already.
+
+        httpx gives every HTTP chunk for itself, and a service sends one an event. Read together
+        they become one chunk for LiteLLM, whose handling of a chunk costs far more than reading.
+        """
+        pieces = [first]
+        while len(pieces) < MAX_PIECES and self._chunks is not None:
+            self._ahead = ahead = asyncio.ensure_future(anext(self._chunks, None))
+            for _ in range(LOOKS):
+                await asyncio.sleep(0)
+                if ahead.done():
+                    break
+            if not ahead.done() or ahead.exception() is not None or ahead.result() is None:
+                break  # the next read waits for it, raises it, or takes it for the end
+            pieces.append(ahead.result() or b"")
+            self._ahead = None
+        return b"".join(pieces)
+
     async def _salvage(self) -> list[ServerEvent] | Lost | None:
         if self._opening is not None:
             with anyio.move_on_after(self._session.remaining()):
@@ -435,10 +468,16 @@ class AsyncDriver:
     async def _drain(self, complete: bool) -> None:
         if complete and self._chunks is not None:
             with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(httpx.HTTPError, OSError):
-                async for _ in self._chunks:
+                while await self._piece() is not None:
                     pass
 
     async def _close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.wait([self._ahead])
+            if not self._ahead.cancelled():
+                self._ahead.exception()  # seen: asyncio needn't complain of it
+            self._ahead = None
         if self._response is not None:
             with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError):
                 await self._response.aclose()

@@ -48,7 +48,7 @@ def running_proxy(folder: Path, config: dict[str, Any], *, workers: int = 1) -> 
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(f"{url}/health/liveliness", timeout=2).status_code == 200:

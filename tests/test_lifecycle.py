@@ -45,7 +45,10 @@ def ended_as_cancelled(chat: Chat) -> bool:
     return bool(eventually(lambda: only_run(chat)["status"] == "cancelled"))
 
 
-def arguments(chat: Chat, agent: str = "asst_slow", text: str = "tell me") -> dict[str, Any]:
+LONG = "say slowly: " + "word " * 80
+
+
+def arguments(chat: Chat, agent: str = "asst_slow", text: str = LONG) -> dict[str, Any]:
     return {
         "model": MODEL + agent, "messages": [{"role": "user", "content": text}], **chat.where,
     }  # fmt: skip
