@@ -183,6 +183,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = " ".join(str(a["id"]) for a in [*SEEDED, *agents] if "id" in a)
     named = [name for name, _ in SEEDED_NEW] + [str(a["name"]) for a in agents if "definition" in a]
     names += "\n    new agents " + " ".join(dict.fromkeys(named))
+    if args.model is not None:
+        names += f"\n    answers    by {args.model}"
+    if emulator.ca_file is not None:
+        names += f"\n    trust      {emulator.ca_file}"
     shown, example = (args.token, args.token) if args.token else ("any, but not empty", "local")
     page = emulator.url + "/"
     if args.token:
@@ -191,10 +195,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         endpoint=emulator.endpoint, token=shown, agents=names, example=example, page=page
     )
     print(usage, flush=True)
-    if args.model is not None:
-        print(f"    answers    by {args.model}", flush=True)
-    if emulator.ca_file is not None:
-        print(f"    trust      {emulator.ca_file}", flush=True)
     while not stop.wait(3600):
         pass
     emulator.stop()

@@ -113,6 +113,8 @@ def test_a_model_and_code_from_the_command_line() -> None:
         text = client.post("/threads/runs", json=body).text
         assert said(events_of(text)) == "From a mock."
         running.terminate()
+        assert running.stdout is not None
+        assert "answers    by gpt-4o-mini" in running.stdout.read()
         assert running.stderr is not None
         assert "NO sandbox" in running.stderr.read()
 
