@@ -36,7 +36,7 @@ from .store import UnknownCursor
 WEB = Path(__file__).parent / "web"
 BELOW = "/page/"
 API = "/page/api/"
-LOOK_EVERY = 0.15  # seconds between two looks for changes
+LOOK_EVERY = 0.25  # seconds between two looks for changes
 LOOK_EVENTS = 0.05
 BEAT_EVERY = 15.0
 _TYPES = {

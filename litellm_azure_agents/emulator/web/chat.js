@@ -190,6 +190,7 @@ class Chat {
     this.transcript.append(timeline.element);
     this.draw = perFrame(() => {
       timeline.draw(turn.entries);
+      if (this.turn !== turn) return; // a new chat has begun meanwhile
       this.thread ??= turn.thread;
       this.state();
       this.scroll();

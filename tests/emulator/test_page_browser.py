@@ -1,0 +1,455 @@
+"""The page in a real headless Chromium: what is shown, live updates, keyboard, chat, safety."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from litellm_azure_agents.emulator import Emulator
+
+from .browser import CHROMIUM, DRIVER, Browser
+from .wire import Wire
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="needs Chromium: apt-get install chromium chromium-driver",
+)
+XSS = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+SCRIPT_LINK = "javascript:window.hacked=1"
+TEXT = "The harbour opens at nine.\n\nBoats need a permit from the harbour office."
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(window: Browser, emulator: Emulator) -> Iterator[Browser]:
+    """The page, opened anew with a token; nothing in it may be refused or fail."""
+    window.size(1280, 800)
+    window.go("about:blank")
+    window.go(emulator.url + "/#token=" + emulator.token)
+    window.see("live", "#live")
+    window.console()
+    yield window
+    assert window.console() == []
+
+
+def new(emulator: Emulator, path: str, body: Any) -> Any:
+    url = f"{emulator.endpoint}/openai/v1{path}"
+    answer = httpx.post(url, json=body, headers={"Authorization": f"Bearer {emulator.token}"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def guide(wire: Wire) -> str:
+    """An agent that answers from a file."""
+    upload = {"file": ("harbour.txt", TEXT.encode())}
+    file = wire.http.post("/files", files=upload, data={"purpose": "assistants"}).json()
+    store = wire.post("/vector_stores", {"name": "s", "file_ids": [file["id"]]})["id"]
+    until = time.monotonic() + 5
+    while wire.get(f"/vector_stores/{store}")["status"] != "completed":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    resources = {"file_search": {"vector_store_ids": [store]}}
+    agent = {"model": "m", "tools": [{"type": "file_search"}], "tool_resources": resources}
+    return str(wire.post("/assistants", agent)["id"])
+
+
+def open_row(browser: Browser, section: str, text: str, search: str = "") -> None:
+    """Open the entry with this text; `search` finds one that is not in view."""
+    browser.js("location.hash = '#/' + arguments[0]", section)
+    browser.wait("return document.body.dataset.section === arguments[0]", section)
+    if search:
+        browser.js("document.activeElement.blur()")
+        browser.keys("/", *search)
+    browser.click("#list .row", text)
+
+
+# ---- what is shown
+
+
+def test_the_token_leaves_the_address_at_once(browser: Browser, emulator: Emulator) -> None:
+    assert "token" not in browser.js("return location.href")
+    assert browser.js("return sessionStorage.getItem('emulator-token')") == emulator.token
+    assert browser.js("return localStorage.length") == 0
+
+
+def test_a_token_is_asked_for_once(window: Browser) -> None:
+    with Emulator(token="secret") as emulator:
+        window.go(emulator.url)
+        window.wait("return document.querySelector('#ask').open")
+        window.keys("wrong", "Enter")
+        window.see("That token is not accepted", "#ask")
+        window.keys("secret", "Enter")
+        window.see("No threads yet")
+        window.see("live", "#live")
+        window.js("location.reload()")
+        window.see("live", "#live")
+        assert not window.js("return document.querySelector('#ask').open")
+        assert all("secret" not in r.path + r.query for r in emulator.requests)
+    window.console()
+
+
+def test_new_things_appear_by_themselves(browser: Browser, wire: Wire) -> None:
+    browser.see("No threads yet", "#list")
+    wire.ask("asst_echo", "Hello from a client")
+    browser.see("Hello from a client", "#list")
+    browser.see("Threads\n1", "nav")
+
+
+def test_text_is_only_ever_text(browser: Browser, wire: Wire, emulator: Emulator) -> None:
+    evil = wire.post("/assistants", {"model": XSS, "name": XSS, "instructions": XSS})
+    wire.ask(evil["id"], XSS)
+    wire.ask("asst_fail", f"fail with {XSS}: {XSS}")
+    wire.refused("/threads", {XSS: XSS})
+    item = {"type": "oauth_consent_request", "server_label": XSS, "consent_link": SCRIPT_LINK}
+    script = json.dumps([{"item": item}])
+    definition = {"kind": "prompt", "model": "m"}
+    version = {"definition": definition, "metadata": {"emulator_script": script}}
+    url = f"{emulator.endpoint}/agents/evil/versions"
+    made = httpx.post(url, json=version, params={"api-version": "v1"},
+                      headers={"Authorization": "Bearer x"})  # fmt: skip
+    assert made.status_code == 200, made.text
+    reference = {"type": "agent_reference", "name": "evil"}
+    new(emulator, "/responses", {"agent_reference": reference, "input": XSS})
+    for section, text in (("threads", "<img"), ("runs", "<img"), ("runs", "evil"),
+                          ("agents", "<img"), ("requests", "Unknown")):  # fmt: skip
+        open_row(browser, section, text)
+        browser.wait("return document.querySelector('#detail .tab-body')?.innerText.length > 5")
+        tabs = "return [...document.querySelectorAll('[role=tab]')].map(t => t.textContent)"
+        for tab in browser.js(tabs):
+            browser.click("[role=tab]", tab)
+        browser.click("[role=tab]")
+        if text == "<img" and section == "threads":
+            browser.see(XSS, "#detail")
+        if text == "evil":
+            browser.see(SCRIPT_LINK, "#detail")
+    assert browser.js("return window.hacked") is None
+    assert browser.js("return document.querySelectorAll('main script, main [onerror]').length") == 0
+    assert browser.js("return document.querySelectorAll('a[href^=javascript]').length") == 0
+
+
+def test_citations_lead_to_file_and_quote(browser: Browser, wire: Wire) -> None:
+    wire.ask(guide(wire), "When does the harbour open?")
+    open_row(browser, "threads", "harbour")
+    browser.see("harbour.txt", "#detail .sources")
+    browser.see("The harbour opens at nine.", "#detail .sources q")
+    assert "【" not in browser.js("return document.querySelector('#detail .assistant').innerText")
+    browser.click(".cite", "1")
+    assert browser.js("return document.querySelector('.sources li').className") == "here"
+
+
+@pytest.mark.parametrize("agent", ["asst_bing", "web"])
+def test_url_citations_are_links(
+    browser: Browser, wire: Wire, emulator: Emulator, agent: str
+) -> None:
+    if agent == "web":
+        body = {"agent_reference": {"type": "agent_reference", "name": agent}, "input": "Tides?"}
+        new(emulator, "/responses", body)
+    else:
+        wire.ask(agent, "Tides?")
+    open_row(browser, "runs", agent)
+    browser.see("1", "#detail .cite")
+    link = browser.js(
+        "const a = document.querySelector('.sources a'); return [a.href, a.rel, a.target]"
+    )
+    assert link[0].startswith("https://")
+    assert link[1:] == ["noopener noreferrer", "_blank"]
+
+
+@pytest.mark.parametrize("agent", ["asst_code", "code"])
+def test_images_are_shown_inline(
+    browser: Browser, wire: Wire, emulator: Emulator, agent: str
+) -> None:
+    if agent == "code":
+        body = {"agent_reference": {"type": "agent_reference", "name": agent}, "input": "plot 1, 2"}
+        new(emulator, "/responses", body)
+    else:
+        wire.ask(agent, "plot 1, 2 and make a csv")
+    open_row(browser, "runs", agent)
+    browser.wait("return [...document.querySelectorAll('#detail .message img')]"
+                 ".some(i => i.naturalWidth > 50)")  # fmt: skip
+    browser.see("plot", "#detail .call")
+    if agent == "asst_code":
+        browser.see("values.csv", "#detail .message .chip")
+
+
+def test_a_run_is_followed_live(browser: Browser, wire: Wire) -> None:
+    asked = threading.Thread(target=wire.ask, args=("asst_slow", "one two three four five six"))
+    asked.start()
+    open_row(browser, "runs", "asst_slow")
+    browser.see("You said: one", "#detail")
+    assert "six" not in browser.js("return document.querySelector('#detail .timeline').innerText")
+    browser.see("in progress", "#detail .head")
+    browser.see("six", "#detail .assistant")
+    browser.see("completed", "#detail .head")
+    asked.join()
+    browser.click("[role=tab]", "Events")
+    browser.see("thread.run.created", ".events")
+    browser.click(".events .row", "thread.message.delta")
+    browser.see("thread.message.delta", ".event-data")
+    assert browser.js("return document.querySelector('.events [role=option]').ariaSetSize") != "0"
+
+
+def test_a_waiting_run_can_be_answered_where_it_is_looked_at(browser: Browser, wire: Wire) -> None:
+    wire.ask("asst_weather", "weather in Paris")
+    browser.see("1", "nav .badge.wait")
+    open_row(browser, "runs", "asst_weather")
+    browser.click(".answer textarea")
+    browser.keys("sunny in Paris")
+    browser.click(".answer button", "Submit")
+    browser.see("completed", "#detail .head")
+    browser.see("sunny in Paris", "#detail .assistant")
+
+
+def test_agents_with_versions(browser: Browser) -> None:
+    open_row(browser, "agents", "2 versions", "remembers")
+    browser.see("Say back what the user says.", "#detail")
+    browser.click("[role=tab]", "Versions (2)")
+    browser.see("v2", "#detail .call")
+    browser.click("summary", "v1")
+    browser.click("button", "Chat with version 1")
+    browser.click(".composer textarea")
+    browser.keys("hello", "Enter")
+    browser.see("Version 1 heard: hello", ".transcript")
+
+
+def test_requests_show_bodies_and_errors(browser: Browser, wire: Wire) -> None:
+    wire.refused("/threads", {"nonsense": 1})
+    wire.post("/threads", {"metadata": {"color": "blue"}})
+    browser.js("location.hash = '#/requests'")
+    browser.click(".choices button", "Errors")
+    browser.wait("return document.querySelectorAll('#list .row').length === 1")
+    browser.click("#list .row", "Unknown parameter")
+    browser.see('"nonsense": 1', "#detail")
+    browser.click("[role=tab]", "Answer")
+    browser.see("unknown_parameter", "#detail .tab-body")
+    browser.click(".choices button", "All")
+    browser.keys("/")
+    browser.keys("color blue")
+    browser.wait("return document.querySelectorAll('#list .row').length === 1")
+
+
+def test_thousands_of_requests_stay_light(browser: Browser, emulator: Emulator, wire: Wire) -> None:
+    for n in range(1500):
+        wire.http.get(f"/threads/thread_{n}")
+    browser.js("location.hash = '#/requests'")
+    browser.see("thread_1499", "#list")
+    assert browser.js("return document.querySelectorAll('#list .row').length") < 60
+    script = """
+        const rows = document.querySelector('#list .rows');
+        rows.scrollTop = rows.scrollHeight;
+        return document.querySelector('#list').innerText.includes('/threads/thread_0\\n')"""
+    browser.wait(script, timeout=30)
+    assert browser.js("return document.querySelectorAll('#list .row').length") < 60
+    wire.http.get("/threads/thread_newest")
+    browser.wait(
+        "document.querySelector('#list .rows').scrollTop = 0;"
+        "return document.querySelector('#list').innerText.includes('thread_newest')"
+    )
+
+
+# ---- keyboard and looks
+
+
+def test_keyboard(browser: Browser, wire: Wire) -> None:
+    for text in ("first", "second", "third"):
+        wire.ask("asst_echo", text)
+    browser.see("first", "#list")
+    for keys, section in (("gr", "runs"), ("ga", "agents"), ("gq", "requests"), ("gt", "threads")):
+        browser.keys(*keys)
+        browser.wait("return document.body.dataset.section === arguments[0]", section)
+    browser.see("first", "#list")
+    browser.keys("j", "j", "j", "k")
+    assert "second" in browser.js("return document.querySelector('[aria-selected=true]').innerText")
+    browser.keys("Enter")
+    browser.see("You said: second", "#detail")
+    browser.keys("/")
+    browser.keys("third")
+    browser.wait("return document.querySelectorAll('#list .row').length === 1")
+    browser.keys("Escape")
+    assert browser.js("return document.activeElement.type") != "search"
+    browser.keys("Escape")
+    browser.see("Nothing is open", "#detail")
+    browser.keys("?")
+    browser.see("search the list", "#help")
+    browser.keys("Escape")
+    browser.keys("g", "c")
+    browser.wait("return document.activeElement.matches('.composer textarea')")
+
+
+def test_dark_and_light(browser: Browser) -> None:
+    background = "return getComputedStyle(document.body).backgroundColor"
+    browser.scheme("light")
+    light = browser.js(background)
+    browser.scheme("dark")
+    dark = browser.js(background)
+    assert light != dark
+    browser.click("#theme")
+    assert browser.js(background) == light
+    browser.js("location.reload()")
+    browser.see("live", "#live")
+    assert browser.js(background) == light
+    browser.scheme("light")
+    browser.js("localStorage.clear()")
+
+
+CONTRAST = """
+const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => {
+  const [x, y, z] = [r, g, b].map((v) => v / 255)
+    .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  return .2126 * x + .7152 * y + .0722 * z;
+};
+const behind = (e) => {
+  for (; e; e = e.parentElement) {
+    const color = rgb(getComputedStyle(e).backgroundColor);
+    if (color.length === 3) return color;
+  }
+};
+const poor = new Set();
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const e = texts.currentNode.parentElement;
+  const text = texts.currentNode.data.trim();
+  if (!text || !e.checkVisibility() || e.closest("script, noscript")) continue;
+  const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))];
+  const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+  if (ratio < 4.5) poor.add(`${e.className || e.tagName} ${ratio.toFixed(2)}: ${text}`);
+}
+return [...poor];
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_and_names(browser: Browser, wire: Wire, scheme: str) -> None:
+    browser.scheme(scheme)
+    wire.ask("asst_weather", "weather in Paris")
+    wire.ask("asst_fail", "fail with server_error: broke")
+    wire.ask("asst_bing", "Tides?")
+    wire.refused("/threads", {"nonsense": 1})
+    for section, text in (("runs", "asst_weather"), ("runs", "asst_fail"), ("threads", "Tides"),
+                          ("agents", "asst_code"), ("requests", "400")):  # fmt: skip
+        open_row(browser, section, text, "asst_code" if section == "agents" else "")
+        browser.wait("return document.querySelector('#detail .tab-body')?.innerText.length > 5")
+        assert browser.js(CONTRAST) == [], section
+        nameless = """return [...document.querySelectorAll('button, input, textarea, select, a')]
+            .filter(e => e.checkVisibility() && !e.ariaLabel && !e.innerText.trim()
+                && !e.labels?.length).map(e => e.outerHTML)"""
+        assert browser.js(nameless) == []
+    browser.scheme("light")
+
+
+def test_a_narrow_window_shows_one_thing_at_a_time(browser: Browser, wire: Wire) -> None:
+    wire.ask("asst_echo", "narrow")
+    browser.size(400, 700)
+    assert browser.js("return document.documentElement.scrollWidth") <= 400
+    browser.click("#list .row", "narrow")
+    browser.see("You said: narrow", "#detail")
+    assert not browser.js("return document.querySelector('#list').checkVisibility()")
+    browser.click(".back")
+    browser.wait("return document.querySelector('#list').checkVisibility()")
+
+
+# ---- chat
+
+
+def say(browser: Browser, agent: str, text: str) -> None:
+    browser.js("location.hash = '#/chat/' + arguments[0]", agent)
+    browser.wait("return document.querySelector('.chat select')?.value === arguments[0]", agent)
+    browser.click(".composer textarea")
+    browser.keys(text, "Enter")
+
+
+@pytest.mark.parametrize("agent", ["classic/asst_echo", "new/echo"])
+def test_chat_remembers(browser: Browser, emulator: Emulator, agent: str) -> None:
+    say(browser, agent, "the sea is calm")
+    browser.see("You said: the sea is calm", ".transcript")
+    browser.wait("return !document.querySelector('.composer .primary').hidden")
+    browser.click(".composer textarea")
+    browser.keys("What did I say before?", "Enter")
+    browser.wait("return document.querySelectorAll('.transcript .assistant').length === 2")
+    browser.see("the sea is calm", ".transcript .timeline:last-child .assistant")
+    posts = [r.path for r in emulator.requests if r.method == "POST"]
+    assert len(posts) == (2 if agent.startswith("classic") else 3)
+    browser.keys("g")  # typed: the field has the focus
+    assert browser.js("return document.querySelector('.composer textarea').value") == "g"
+
+
+@pytest.mark.parametrize("agent", ["classic/asst_weather", "new/weather"])
+def test_chat_calls_are_answered_in_a_form(browser: Browser, agent: str) -> None:
+    say(browser, agent, "weather in Paris and Rome")
+    browser.wait("return document.querySelectorAll('.answer textarea').length === 2")
+    browser.keys("rainy")  # the first field has the focus
+    browser.js("document.querySelectorAll('.answer textarea')[1].focus()")
+    browser.keys("windy")
+    browser.click(".answer button", "Submit")
+    browser.see("rainy", ".transcript .assistant")
+    browser.see("windy", ".transcript .assistant")
+    assert browser.js("return document.querySelector('.answer')") is None
+
+
+@pytest.mark.parametrize("agent", ["classic/asst_approval", "new/approval"])
+@pytest.mark.parametrize("approve", [True, False])
+def test_chat_approvals(browser: Browser, emulator: Emulator, agent: str, approve: bool) -> None:
+    say(browser, agent, "search docs for tides")
+    browser.see("docs · search_docs", ".answer")
+    if not approve:
+        browser.click(".answer input[value=no]")
+    browser.click(".answer button", "Submit")
+    browser.wait("return document.querySelector('.transcript .assistant') !== null")
+    sent = str(emulator.requests[-1].body)
+    assert f"'approve': {approve}" in sent
+
+
+def test_chat_can_be_stopped(browser: Browser) -> None:
+    say(browser, "classic/asst_slow", "one two three four five six seven eight nine ten")
+    browser.see("one", ".transcript .assistant")
+    browser.click(".composer button", "Stop")
+    browser.see("The run is cancelled", ".below")
+    say(browser, "new/slow", "one two three four five six seven eight nine ten")
+    browser.see("one", ".transcript .assistant")
+    browser.click(".composer button", "Stop")
+    browser.see("Stopped", ".below")
+    browser.js("location.hash = '#/runs'")
+    browser.wait("return document.querySelectorAll('#list .badge.off').length === 2")
+
+
+def test_chat_shows_what_went_wrong(browser: Browser, emulator: Emulator) -> None:
+    say(browser, "classic/asst_fail", "fail with rate_limit_exceeded: Try again in 7 seconds")
+    browser.see("Try again in 7 seconds", ".below .error")
+    emulator.faults.add(path_regex="threads/runs", cut_after_events=6, times=1, mode="end")
+    say(browser, "classic/asst_echo", "cut me off")
+    browser.see("The stream broke off", ".below")
+    emulator.faults.add(path_regex="responses", status=429, message="Too fast.", times=1)
+    say(browser, "new/echo", "hello")
+    browser.see("Too fast.", ".below")
+    browser.console()  # Chromium notes the 429
+
+
+@pytest.mark.parametrize("kind", ["classic", "new"])
+def test_a_clients_thread_is_continued(
+    browser: Browser, wire: Wire, emulator: Emulator, kind: str
+) -> None:
+    if kind == "classic":
+        wire.ask("asst_weather", "weather in Paris")
+    else:
+        conversation = new(emulator, "/conversations", {})["id"]
+        reference = {"type": "agent_reference", "name": "weather"}
+        new(emulator, "/responses", {"agent_reference": reference, "conversation": conversation,
+                                     "input": "weather in Paris"})  # fmt: skip
+    open_row(browser, "threads", "weather in Paris")
+    browser.click("button", "Continue in chat")
+    browser.click(".answer textarea")
+    browser.keys("sunny", "Enter")
+    browser.click(".answer button", "Submit")
+    browser.see("sunny", ".transcript .assistant")
