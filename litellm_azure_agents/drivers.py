@@ -308,8 +308,14 @@ class AsyncDriver:
                     pass
             if self._opening is not None:
                 self._opening.cancel()
+        stream = self._response.extensions.get("network_stream") if self._response else None
         await self._drain(complete)
         await self._close()
+        if not complete and stream is not None:
+            # A cancel scope (a proxy's client went away) cuts httpx's own closing short, and the
+            # socket would stay open: the service must see that nobody listens.
+            with contextlib.suppress(Exception):
+                await stream.aclose()
 
     async def _run(self, actions: Any) -> AsyncGenerator[list[Delta], None]:
         result: Any = None

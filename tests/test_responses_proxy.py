@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -226,3 +227,28 @@ def test_stored_responses_are_read_and_removed(client: openai.OpenAI) -> None:
     client.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(made.id)
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+def test_a_client_that_goes_away_cancels_the_agent(
+    proxy: str, client: openai.OpenAI, path: str
+) -> None:
+    body = {"model": "toy", "stream": True, "messages": [user("slow")], "input": "slow"}
+    body.pop("input" if path.startswith("chat") else "messages")
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def cancelled() -> int:
+        answer = client.responses.create(model="toy", input="who was cancelled")
+        return len(json.loads(answer.output_text))
+
+    before = cancelled()
+    with httpx.stream(
+        "POST", f"{proxy}/v1/{path}", json=body, headers=headers, timeout=20
+    ) as answer:
+        for number, _ in enumerate(answer.iter_lines()):
+            if number == 8:
+                break
+    end = time.monotonic() + 8
+    while cancelled() == before and time.monotonic() < end:
+        time.sleep(0.1)
+    assert cancelled() == before + 1
