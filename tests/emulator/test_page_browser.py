@@ -448,7 +448,7 @@ def test_a_clients_thread_is_continued(
         new(emulator, "/responses", {"agent_reference": reference, "conversation": conversation,
                                      "input": "weather in Paris"})  # fmt: skip
     open_row(browser, "threads", "weather in Paris")
-    browser.click("button", "Continue in chat")
+    browser.click("button", "in chat")
     browser.click(".answer textarea")
     browser.keys("sunny", "Enter")
     browser.click(".answer button", "Submit")

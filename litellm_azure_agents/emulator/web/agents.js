@@ -64,7 +64,7 @@ class AgentView {
     return h("details", { class: "call", open },
       h("summary", {}, tag(`v${version.version}`), h("strong", {}, version.description || "No description"),
         version.draft && tag("draft"), when(version.created_at)),
-      describe(version, version.definition),
+      describe({ metadata: version.metadata }, version.definition),
       h("button", { type: "button", onclick: () => startChat("new", this.id, version.version) }, `Chat with version ${version.version}`));
   }
 

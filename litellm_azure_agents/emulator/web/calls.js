@@ -109,7 +109,11 @@ export function item(doc) {
       return box("approval", doc.approve ? "approved" : "denied", "completed", doc.reason, false);
     case "oauth_consent_request":
       return box("consent", doc.server_label, "completed", webLink(doc.consent_link, doc.consent_link));
+    case "structured_outputs":
+      return box(type, "", "completed", json(doc.output));
+    case "workflow_action":
+      return box(type, `${doc.kind} · ${doc.action_id}`, status, json(doc), false);
     default:
-      return box(type ?? "item", type ?? "item", status, json(doc), type === "structured_outputs");
+      return box(type ?? "item", doc.name ?? "", status, json(doc), false);
   }
 }

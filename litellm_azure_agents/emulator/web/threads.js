@@ -68,8 +68,8 @@ class ThreadView {
     const own = (message) => !active || (message.run_id !== active.id && message.response_id !== active.id);
     const items = [...this.older, ...found.items].filter(own);
     const top = head({ title, id: this.id, status: active?.status, facts: [
-      ["created", when(doc.created_at)], ["messages", String(items.length)], ["last run", runs[0]?.agent],
-    ], actions: h("button", { type: "button", onclick: () => continueThread(found, active) }, "Continue in chat") });
+      ["created", when(doc.created_at)], [found.kind === "thread" ? "messages" : "items", `${items.length}${found.older ? "+" : ""}`], ["last run", runs[0]?.agent],
+    ], actions: h("button", { type: "button", onclick: () => continueThread(found, active) }, active?.status === "requires_action" ? "Answer in chat" : "Continue in chat") });
     if (!this.tabs) {
       this.top = h("div", {});
       this.more = h("div", { class: "center" });
