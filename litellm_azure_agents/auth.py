@@ -4,12 +4,9 @@
 be called for every request: tokens live in a process-wide cache, per credential and scope. No
 token is ever logged, nor shown in a repr or an error.
 
-How one fetch serves everybody. A cache cell is guarded by a `threading.Lock`; a fetch under way is
-a *flight*, a `concurrent.futures.Future` that threads wait for and tasks of any event loop await
-(an asyncio.Lock would belong to one loop). Sync credentials fly in a thread, so a cancelled task
+One fetch serves everybody (`token_cache.py`). Sync credentials fly in a thread, so a cancelled task
 or a closed loop doesn't touch them. Async ones fly in a task of the loop that needed the token,
-not in the caller's own task. A flight's result is an outcome, never an exception, so that one
-that nobody awaits any more makes no noise; the outcome None means "abandoned, try again".
+not in the caller's own task.
 """
 
 from __future__ import annotations
@@ -26,22 +23,19 @@ import math
 import os
 import re
 import threading
-import time
 import types
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from concurrent import futures
-from typing import Any, NamedTuple
+from typing import Any
+
+from .token_cache import Cell, CredentialError, Fetched, Flight, running_loop
 
 __all__ = ["DEFAULT_SCOPE", "CredentialError", "TokenSource", "resolve_token_source"]
 
 DEFAULT_SCOPE = "https://ai.azure.com/.default"
 
-_clock: Callable[[], float] = time.time  # tests set another
-_EARLY = 300.0  # refresh when fewer seconds remain, or a tenth of a short life
-_RETRY_REFRESH = 30.0  # after an early refresh failed, while the old token still serves
-_PATIENCE = 5.0  # wait so long for another loop's flight: that loop may be blocked, even by us
 _MAX_LEADS = 3  # a caller whose own fetches are abandoned so often gets an error
 _MAX_KEPT = 128  # credentials held strongly: those made here, those without weak references
 
@@ -63,18 +57,6 @@ def _scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
         line = line.replace(secret, "***")
     # cut first: the pattern is quadratic in a long word, and a line may be a whole HTML page
     return _SECRETS.sub(lambda m: m["keep"] or f"{m['name'] or ''}***", line[:1000])[:300]
-
-
-class CredentialError(Exception):
-    """No token: says which `source` was tried and the `reason`, with secrets scrubbed."""
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"no Azure token from {source}: {reason}")
-        self.source = source
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.source, self.reason)
 
 
 class _IdentityMissing(CredentialError, ImportError):
@@ -139,87 +121,6 @@ class _Nothing(TokenSource):
 NO_TOKEN: TokenSource = _Nothing()
 
 
-class _Fetched(NamedTuple):
-    token: str
-    expires: float | None  # None: unknown, so not cached
-    refresh_on: float | None = None
-
-
-class _Flight:
-    """A fetch under way. `loop`: the event loop that it depends on, None for a thread's."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.future: futures.Future[str | CredentialError | None] = futures.Future()
-        self.future.set_running_or_notify_cancel()  # so a cancelled waiter can't cancel it
-        self.loop = loop
-        self.task: asyncio.Task[None] | None = None
-
-    def patience(self, in_task: bool) -> float | None:
-        """How long to wait before fetching for oneself; None: to the end."""
-        if self.loop is None:
-            return None
-        if self.loop is _running_loop():
-            return None if in_task else 0.0  # a sync call inside the loop keeps it from going on
-        return _PATIENCE if self.loop.is_running() else 0.0
-
-
-class _Cell:
-    """The cached token of one credential and scope, and the flight for the next one.
-
-    It never refers to the credential, which may thus be collected (and the cell with it).
-    """
-
-    def __init__(self) -> None:
-        self.is_async = False  # known or learnt: the call gives an awaitable
-        self._lock = threading.Lock()
-        self._token: str | None = None
-        self._expires = self._refresh_at = 0.0
-        self._flight: _Flight | None = None
-
-    def enter(
-        self, loop: asyncio.AbstractEventLoop | None, given_up: _Flight | None
-    ) -> tuple[str | _Flight | None, bool]:
-        """The token, or the flight to wait for and whether the caller must lead it."""
-        with self._lock:
-            now, flight = _clock(), self._flight
-            valid = self._token is not None and now < self._expires
-            if valid and (flight is not None or now < self._refresh_at):
-                return self._token, False
-            if flight is not None and flight is not given_up:
-                return flight, False
-            self._flight = _Flight(loop)
-            return self._flight, True
-
-    def land(self, flight: _Flight, got: _Fetched | CredentialError | None) -> None:
-        """End a flight (again is harmless): store the token, wake who waits."""
-        with self._lock:
-            if self._flight is flight:
-                self._flight = None
-            if flight.future.done():
-                return
-            now = _clock()
-            outcome: str | CredentialError | None
-            if isinstance(got, _Fetched):
-                outcome = got.token
-                expires = got.expires if got.expires is not None else 0.0
-                self._token = got.token if now < expires else None
-                self._expires = expires
-                self._refresh_at = expires - min(_EARLY, (expires - now) / 10)
-                if got.refresh_on is not None and now < got.refresh_on < self._refresh_at:
-                    self._refresh_at = got.refresh_on
-            elif got is not None and self._token is not None and now < self._expires:
-                outcome = self._token  # an early refresh failed: nothing is lost yet
-                self._refresh_at = now + _RETRY_REFRESH
-            else:
-                outcome = got
-        flight.future.set_result(outcome)
-
-    def forget(self, token: str | None) -> None:
-        with self._lock:
-            if token is None or token == self._token:
-                self._token = None
-
-
 class _Dynamic(TokenSource):
     """Tokens from a call: a provider, or a credential's get_token.
 
@@ -233,8 +134,8 @@ class _Dynamic(TokenSource):
         self,
         source: str,
         call: Callable[[], Any],
-        parse: Callable[[str, Any], _Fetched],
-        place: tuple[_Cell, object],
+        parse: Callable[[str, Any], Fetched],
+        place: tuple[Cell, object],
         secrets: tuple[str, ...] = (),
     ) -> None:
         self.source = source
@@ -243,11 +144,11 @@ class _Dynamic(TokenSource):
         self._last: str | None = None
 
     def get(self) -> str:
-        given_up: _Flight | None = None
+        given_up: Flight | None = None
         leads = 0
         while leads < _MAX_LEADS:
             found, lead = self._cell.enter(None, given_up)
-            if not isinstance(found, _Flight):
+            if not isinstance(found, Flight):
                 return self._settle(found)
             if lead:
                 leads += 1
@@ -262,12 +163,12 @@ class _Dynamic(TokenSource):
         return self._settle(None)
 
     async def aget(self) -> str:
-        given_up: _Flight | None = None
+        given_up: Flight | None = None
         leads = 0
         while leads < _MAX_LEADS:
             loop = asyncio.get_running_loop() if self._cell.is_async else None
             found, lead = self._cell.enter(loop, given_up)
-            if not isinstance(found, _Flight):
+            if not isinstance(found, Flight):
                 return self._settle(found)
             if lead:
                 leads += 1
@@ -295,7 +196,7 @@ class _Dynamic(TokenSource):
         self._last = outcome
         return outcome
 
-    def _launch(self, flight: _Flight) -> None:
+    def _launch(self, flight: Flight) -> None:
         """Start a flight for an async caller, independent of the caller's own task."""
         try:
             if flight.loop is None:
@@ -310,10 +211,10 @@ class _Dynamic(TokenSource):
         except BaseException as exc:
             self._cell.land(flight, self._failure(exc))
 
-    def _lead(self, flight: _Flight, own_loop: bool = True) -> None:
+    def _lead(self, flight: Flight, own_loop: bool = True) -> None:
         """Fetch in this thread. Without `own_loop` an unforeseen awaitable is not run here but
         the flight abandoned, so that the caller's loop runs it at the next attempt."""
-        got: _Fetched | CredentialError | None = None
+        got: Fetched | CredentialError | None = None
         try:
             result = _run(self._call) if own_loop and self._cell.is_async else self._call()
             if inspect.isawaitable(result):
@@ -329,8 +230,8 @@ class _Dynamic(TokenSource):
         finally:
             self._cell.land(flight, got)
 
-    async def _alead(self, flight: _Flight) -> None:
-        got: _Fetched | CredentialError | None = None
+    async def _alead(self, flight: Flight) -> None:
+        got: Fetched | CredentialError | None = None
         try:
             got = self._parse(self.source, await _awaited(self._call))
         except Exception as exc:
@@ -381,7 +282,7 @@ class _Box:
 
 _registry_lock = threading.RLock()
 _kept: OrderedDict[Hashable, Any] = OrderedDict()
-_weak: dict[int, tuple[weakref.ref[Any], dict[Hashable, _Cell]]] = {}
+_weak: dict[int, tuple[weakref.ref[Any], dict[Hashable, Cell]]] = {}
 
 
 def _keep(key: Hashable, make: Callable[[], Any]) -> Any:
@@ -395,7 +296,7 @@ def _keep(key: Hashable, make: Callable[[], Any]) -> Any:
         return _kept[key]
 
 
-def _place(owner: Any, label: Hashable) -> tuple[_Cell, object]:
+def _place(owner: Any, label: Hashable) -> tuple[Cell, object]:
     """The cell of `owner` (by identity, not equality) and label, and what keeps it alive."""
     with _registry_lock:
         key = id(owner)
@@ -413,14 +314,7 @@ def _place(owner: Any, label: Hashable) -> tuple[_Cell, object]:
         entry = _weak.get(key)
         if entry is None or entry[0]() is not owner:
             entry = _weak[key] = (ref, {})
-        return entry[1].setdefault(label, _Cell()), owner
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+        return entry[1].setdefault(label, Cell()), owner
 
 
 async def _awaited(call: Callable[[], Any]) -> Any:
@@ -430,7 +324,7 @@ async def _awaited(call: Callable[[], Any]) -> Any:
 
 def _run(call: Callable[[], Any]) -> Any:
     """Run an async call to its end from sync code, in an event loop of its own."""
-    if _running_loop() is None:
+    if running_loop() is None:
         return asyncio.run(_awaited(call))
     context = contextvars.copy_context()
     with futures.ThreadPoolExecutor(1) as pool:
@@ -472,11 +366,11 @@ def _jwt_expiry(token: str) -> float | None:
         return None
 
 
-def _from_provider(source: str, result: Any) -> _Fetched:
-    return _Fetched(_checked(source, result), _jwt_expiry(result))
+def _from_provider(source: str, result: Any) -> Fetched:
+    return Fetched(_checked(source, result), _jwt_expiry(result))
 
 
-def _from_credential(source: str, result: Any) -> _Fetched:
+def _from_credential(source: str, result: Any) -> Fetched:
     if not hasattr(result, "token"):
         raise CredentialError(
             source, f"get_token must return an AccessToken, not {type(result).__name__}"
@@ -484,7 +378,7 @@ def _from_credential(source: str, result: Any) -> _Fetched:
     token = _checked(source, result.token)
     expires = _instant(getattr(result, "expires_on", None))
     refresh_on = _instant(getattr(result, "refresh_on", None))
-    return _Fetched(token, _jwt_expiry(token) if expires is None else expires, refresh_on)
+    return Fetched(token, _jwt_expiry(token) if expires is None else expires, refresh_on)
 
 
 def _provider_source(source: str, provider: Any) -> TokenSource:

@@ -22,7 +22,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, AzureKeyCredent
 from azure.core.pipeline.transport import HttpTransport
 from azure.identity import ClientSecretCredential
 
-from litellm_azure_agents import auth
+from litellm_azure_agents import auth, token_cache
 from litellm_azure_agents.auth import CredentialError, TokenSource, resolve_token_source
 
 SECRET = "s3c~ret.Value"
@@ -39,7 +39,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(auth, "_clock", clock)
+    monkeypatch.setattr(token_cache, "clock", clock)
     auth._kept.clear()
     return clock
 
@@ -78,7 +78,7 @@ class Credential:
             assert self.hold.wait(10)
         if self.fail is not None:
             raise self.fail
-        return AccessToken(f"token-{number}", int(auth._clock() + self.life))
+        return AccessToken(f"token-{number}", int(token_cache.clock() + self.life))
 
 
 class AsyncCredential(Credential):
@@ -96,7 +96,7 @@ class AsyncCredential(Credential):
             await asyncio.sleep(0.02)
         if self.fail is not None:
             raise self.fail
-        return AccessToken(f"token-{number}", int(auth._clock() + self.life))
+        return AccessToken(f"token-{number}", int(token_cache.clock() + self.life))
 
 
 class Lazy(AsyncCredential):
@@ -419,7 +419,7 @@ def test_objects_without_weak_references_are_cached_and_bounded() -> None:
 
         def get_token(self, *_: str) -> AccessToken:
             self.calls += 1
-            return AccessToken("t", int(auth._clock() + 3600))
+            return AccessToken("t", int(token_cache.clock() + 3600))
 
     slotted = Slotted()
     resolve(credential=slotted).get()
@@ -678,7 +678,7 @@ async def test_sync_call_inside_the_loop_that_is_fetching() -> None:
 def test_another_loop_that_is_blocked_is_waited_for_with_bounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(auth, "_PATIENCE", 0.05)
+    monkeypatch.setattr(token_cache, "PATIENCE", 0.05)
     credential = AsyncCredential()
 
     async def main() -> None:
@@ -694,9 +694,9 @@ def test_another_loop_that_is_blocked_is_waited_for_with_bounds(
 
 
 def test_a_flight_that_was_given_up_does_not_end_its_successor() -> None:
-    cell = auth._Cell()
+    cell = token_cache.Cell()
     old, _ = cell.enter(None, None)
-    assert isinstance(old, auth._Flight)
+    assert isinstance(old, token_cache.Flight)
     new, lead = cell.enter(None, old)
     assert lead
     cell.land(old, None)
