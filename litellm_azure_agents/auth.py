@@ -454,13 +454,12 @@ def resolve_token_source(
 ) -> TokenSource:
     """The source that these options name; no I/O, nothing is fetched yet.
 
-    The first one given wins: `api_key` (sent as a bearer token), `azure_ad_token` (a token or a
-    callable), `azure_ad_token_provider` (sync or async callable), `credential` (sync or async
-    TokenCredential), `tenant_id` + `client_id` + `client_secret` (what is missing of the three
-    comes from AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET). Only if no argument is given
-    the environment counts, in the same order: AZURE_AI_API_KEY, AZURE_AD_TOKEN, the three AZURE_*
-    variables (all of them); so an explicit `credential` beats AZURE_AI_API_KEY. At last
-    DefaultAzureCredential. Empty strings count as not given.
+    The first one given wins: `api_key` or AZURE_AI_API_KEY (sent as a bearer token),
+    `azure_ad_token` (a token or a callable), `azure_ad_token_provider` (sync or async callable),
+    `credential` (sync or async TokenCredential), `tenant_id` + `client_id` + `client_secret` (what
+    is missing of the three comes from AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET),
+    AZURE_AD_TOKEN, the three AZURE_* variables alone, DefaultAzureCredential. Empty strings count
+    as not given. (LiteLLM itself puts AZURE_AI_API_KEY in the place of a missing api_key.)
 
     `scope` is for credentials; a provider knows its own. A provider's token is cached until the
     `exp` of its JWT, one that is no JWT isn't cached. Raises CredentialError for what can't work.
@@ -476,6 +475,8 @@ def resolve_token_source(
     }
     if _given(api_key):
         return _Static("api_key", api_key)
+    if _given(environ.get("AZURE_AI_API_KEY")):
+        return _Static("api_key (AZURE_AI_API_KEY)", environ["AZURE_AI_API_KEY"])
     if _given(azure_ad_token):
         return _ad_token_source("azure_ad_token", azure_ad_token)
     if _given(azure_ad_token_provider):
@@ -484,8 +485,6 @@ def resolve_token_source(
         return _credential_source(f"credential ({type(credential).__name__})", credential, scope)
     if any(_given(value) for value in trio.values()):
         return _client_secret_source(with_env, scope)
-    if _given(environ.get("AZURE_AI_API_KEY")):
-        return _Static("api_key (AZURE_AI_API_KEY)", environ["AZURE_AI_API_KEY"])
     if _given(environ.get("AZURE_AD_TOKEN")):
         return _ad_token_source("azure_ad_token (AZURE_AD_TOKEN)", environ["AZURE_AD_TOKEN"])
     if all(_given(value) for value in with_env.values()):

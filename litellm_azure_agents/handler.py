@@ -8,7 +8,6 @@ Both understand a call in the same way, in `prepare`.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -184,8 +183,7 @@ def token_for(
         return NO_TOKEN  # a container asks for none (protocols C), and mustn't get another's
     try:
         return resolve_token_source(
-            # LiteLLM fills it from the environment on one of the two routes; so the other does.
-            api_key=api_key or os.environ.get("AZURE_AI_API_KEY"),
+            api_key=api_key,
             credential=options.credential,
             scope=options.azure_scope,
             **given,

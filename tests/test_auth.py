@@ -129,27 +129,26 @@ def provide() -> str:
     return "provided"
 
 
+NO_KEY = {**ENV_ALL, "AZURE_AI_API_KEY": ""}
+
+
 @pytest.mark.parametrize(
     ("options", "environ", "source"),
     [
-        (
-            {"api_key": "k", "azure_ad_token": "a", "credential": Credential(), **TRIO},
-            ENV_ALL,
-            "api_key",
-        ),
-        ({"azure_ad_token": "a", "azure_ad_token_provider": provide}, ENV_ALL, "azure_ad_token"),
-        ({"azure_ad_token": provide, "credential": Credential()}, ENV_ALL, "azure_ad_token"),
+        ({"api_key": "k", "azure_ad_token": "a", **TRIO}, ENV_ALL, "api_key"),
+        ({"credential": Credential(), **TRIO}, ENV_ALL, "api_key (AZURE_AI_API_KEY)"),
+        ({"api_key": "", "tenant_id": " "}, ENV_ALL, "api_key (AZURE_AI_API_KEY)"),
+        ({"azure_ad_token": "a", "azure_ad_token_provider": provide}, NO_KEY, "azure_ad_token"),
+        ({"azure_ad_token": provide, "credential": Credential()}, NO_KEY, "azure_ad_token"),
         (
             {"azure_ad_token_provider": provide, "credential": Credential(), **TRIO},
-            ENV_ALL,
+            NO_KEY,
             "azure_ad_token_provider",
         ),
-        ({"credential": Credential(), **TRIO}, ENV_ALL, "credential (Credential)"),
-        (TRIO, ENV_ALL, TRIO_SOURCE),
-        ({"client_id": "c"}, ENV_ALL, TRIO_SOURCE),
-        ({}, ENV_ALL, "api_key (AZURE_AI_API_KEY)"),
-        ({"api_key": "", "tenant_id": " "}, ENV_ALL, "api_key (AZURE_AI_API_KEY)"),
-        ({}, {**ENV_ALL, "AZURE_AI_API_KEY": ""}, "azure_ad_token (AZURE_AD_TOKEN)"),
+        ({"credential": Credential(), **TRIO}, NO_KEY, "credential (Credential)"),
+        (TRIO, NO_KEY, TRIO_SOURCE),
+        ({"client_id": "c"}, NO_KEY, TRIO_SOURCE),
+        ({}, NO_KEY, "azure_ad_token (AZURE_AD_TOKEN)"),
         ({}, ENV_TRIO, TRIO_SOURCE),
         ({}, {"AZURE_CLIENT_ID": "managed"}, "DefaultAzureCredential"),
         ({}, {}, "DefaultAzureCredential"),
