@@ -30,6 +30,7 @@ Nothing that looks like a token passes.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,9 +42,11 @@ from litellm.exceptions import APIConnectionError, Timeout
 
 from .actions import Lost, Reply
 from .retry import retry_after_in_text
+from .token_cache import CredentialError
 
 __all__ = ["APIConnectionError", "Context", "ServiceError", "Timeout"]
 
+_log = logging.getLogger("litellm_azure_agents")
 _SECRET = re.compile(
     r"(?i)\bbearer\s+\S+|\beyJ[\w-]{4,}(?:\.[\w-]*)*"
     r"|\b(?:api[-_]?key|client_secret|access_token|sig)[\"']?\s*[=:]\s*[\"']?[^\s\"'&,}]+"
@@ -327,3 +330,14 @@ def _by_status(
     return exceptions.BadRequestError(
         message=message, model=model, llm_provider=provider, response=response, body=body
     )
+
+
+def translated(context: Context, error: Exception) -> Exception:
+    """What the caller gets for ``error``: LiteLLM's exceptions as they are, and no traceback of
+    anything else, which goes to our log."""
+    if type(error).__module__.startswith("litellm."):
+        return error
+    if isinstance(error, CredentialError):
+        return authentication(context, str(error))
+    _log.exception("unexpected failure in a call to agent %r", context.agent)
+    return internal(context, f"Unexpected failure in litellm-azure-agents: {type(error).__name__}")

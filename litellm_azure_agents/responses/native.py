@@ -20,8 +20,8 @@ from ..auth import TokenSource
 from ..call import Call
 from ..drivers import AsyncDriver, SyncDriver
 from ..exchange import LostAnswer
-from ..handler import body_keys, build_call, read_timeout, token_for, translated
 from ..options import OptionError, Options, Params, parse_arguments
+from ..prepare import body_keys, build_call, read_timeout, token_for
 from ..retry import DEFAULT_RETRIES
 from . import payloads, refused
 from .service import ResponseService, refusal_of
@@ -129,7 +129,7 @@ def respond(**given: Any) -> Any:
             batches.close()
             return _response(given, turn)
     except Exception as error:
-        raise translated(turn.call, error) from error.__cause__
+        raise errors.translated(turn.call.context, error) from error.__cause__
     return _iterator("SyncResponsesAPIStreamingIterator", given, turn, _SyncBody(turn, batches))
 
 
@@ -143,7 +143,7 @@ async def _arespond(given: Mapping[str, Any]) -> Any:
             await batches.aclose()
             return _response(given, turn)
     except Exception as error:
-        raise translated(turn.call, error) from error.__cause__
+        raise errors.translated(turn.call.context, error) from error.__cause__
     return _iterator("ResponsesAPIStreamingIterator", given, turn, _AsyncBody(turn, batches))
 
 
@@ -338,7 +338,7 @@ class _SyncBody(httpx.SyncByteStream):
             for batch in self._batches:
                 yield _frames(batch)
         except Exception as error:
-            raise translated(self._turn.call, error) from error.__cause__
+            raise errors.translated(self._turn.call.context, error) from error.__cause__
 
     def close(self) -> None:
         self._batches.close()
@@ -354,7 +354,7 @@ class _AsyncBody(httpx.AsyncByteStream):
             async for batch in self._batches:
                 yield _frames(batch)
         except Exception as error:
-            raise translated(self._turn.call, error) from error.__cause__
+            raise errors.translated(self._turn.call.context, error) from error.__cause__
 
     async def aclose(self) -> None:
         await self._batches.aclose()

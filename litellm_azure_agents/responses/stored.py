@@ -16,7 +16,6 @@ from ..call import Call
 from ..drivers import AsyncDriver, SyncDriver
 from ..endpoint import check_id
 from ..exchange import LostAnswer, request
-from ..handler import translated
 from .native import context_of, http_response, own_options, params_of, understand
 
 OPERATIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -83,7 +82,7 @@ def operate(name: str, agent: str, config: Any, given: Mapping[str, Any]) -> Any
         for _ in SyncDriver(token, turn.call.headers, timeout=turn.call.remaining()).play(turn):
             pass
     except Exception as error:
-        raise translated(turn.call, error) from error.__cause__
+        raise errors.translated(turn.call.context, error) from error.__cause__
     return _answer(turn, name, config, given)
 
 
@@ -95,7 +94,7 @@ async def _aoperate(
         async for _ in driver.play(turn):
             pass
     except Exception as error:
-        raise translated(turn.call, error) from error.__cause__
+        raise errors.translated(turn.call.context, error) from error.__cause__
     return _answer(turn, name, config, given)
 
 

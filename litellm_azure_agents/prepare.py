@@ -1,0 +1,226 @@
+"""LiteLLM's arguments -> a call, the turn that makes it, and where its tokens come from."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import litellm
+
+from . import errors
+from .actions import Turn
+from .auth import NO_TOKEN, CredentialError, TokenSource, resolve_token_source
+from .call import Call
+from .chunks import ChunkFactory
+from .drivers import AsyncDriver, SyncDriver
+from .endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
+from .options import OptionError, Options, Params, parse_arguments
+from .ping import Ping
+from .responses.identity import agent_headers
+from .responses.target import Target, resolve_target
+from .responses.turn import ResponseTurn
+from .retry import DEFAULT_RETRIES
+from .threads.turn import ThreadTurn
+
+_HEALTH_CHECK = "litellm-internal-health-check"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call ready to be driven."""
+
+    call: Call
+    turn: Turn
+    token: TokenSource
+    factory: ChunkFactory
+
+    def sync_driver(self) -> SyncDriver:
+        return SyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
+
+    def async_driver(self) -> AsyncDriver:
+        return AsyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
+
+
+def prepare(
+    *,
+    model: str,
+    messages: list[Any],
+    api_base: str | None,
+    api_key: str | None,
+    optional_params: Mapping[str, Any],
+    litellm_params: Mapping[str, Any],
+    headers: Mapping[str, str] | None,
+    timeout: Any,
+    provider: str,
+    **_: Any,
+) -> Prepared:
+    """Understand LiteLLM's arguments. Raises LiteLLM exceptions; nothing has been sent then."""
+    agent = model.removeprefix("agents/")
+    context = errors.Context(model=model, provider=provider, agent=agent)
+    arguments = dict(optional_params)
+    extra = arguments.pop("extra_body", None)
+    arguments = {**(extra if isinstance(extra, Mapping) else {}), **arguments}
+    try:
+        options, params = parse_arguments(
+            arguments,
+            drop_params=drops_params(litellm_params),
+            from_caller=body_keys(litellm_params),
+        )
+        seconds = read_timeout(timeout)
+    except OptionError as error:
+        raise errors.bad_request(context, str(error), param=error.param) from None
+    except ValueError as error:
+        raise errors.bad_request(context, str(error)) from None
+    call, target = build_call(
+        context,
+        api_base=api_base,
+        options=options,
+        params=params,
+        messages=messages,
+        headers=headers or {},
+        litellm_params=litellm_params,
+        metadata=litellm_params.get("metadata"),
+        timeout=seconds,
+        max_retries=_retries(arguments),
+    )
+    turn: Turn
+    if _is_health_check(litellm_params):
+        turn = Ping(call, target)
+    else:
+        turn = ThreadTurn(call) if target is None else ResponseTurn(call, target)
+    factory = ChunkFactory(
+        model=model,
+        base_model=_base_model(litellm_params),
+        custom_pricing=litellm_params.get("input_cost_per_token") is not None,
+        old_functions=bool(params.functions),
+    )
+    return Prepared(call, turn, token_for(call, target, api_key, litellm_params), factory)
+
+
+def build_call(
+    context: errors.Context,
+    *,
+    api_base: str | None,
+    options: Options,
+    params: Params,
+    messages: Sequence[Any],
+    headers: Mapping[str, Any],
+    litellm_params: Mapping[str, Any],
+    metadata: Any,
+    timeout: float,
+    max_retries: int,
+) -> tuple[Call, Target | None]:
+    """The call, and where its agent is if it is a new one. ``metadata`` is the proxy's own."""
+    agent, version = context.agent, litellm_params.get("api_version")
+    sent = {str(name): str(value) for name, value in headers.items()}
+    target: Target | None = None
+    try:
+        check_agent(agent)
+        base = resolve_base(api_base)
+        if not is_classic(agent, options):
+            target = resolve_target(
+                base, agent, style=options.endpoint_style, api_version=version and str(version)
+            )
+            request = litellm_params.get("proxy_server_request")
+            sent = agent_headers(target, options, sent, metadata=metadata, request=request)
+    except ValueError as error:
+        raise errors.bad_request(context, str(error)) from None
+    call = Call(
+        agent=agent,
+        endpoint=Endpoint(base, str(version or API_VERSIONS[0])),
+        messages=[m if isinstance(m, Mapping) else m.model_dump() for m in messages],
+        options=options,
+        params=params,
+        context=context,
+        clock=time.monotonic,
+        started=time.monotonic(),
+        timeout=timeout,
+        random=random.random,
+        max_retries=max_retries,
+        call_id=litellm_params.get("litellm_call_id"),
+        headers={**sent, "Accept": "text/event-stream, application/json"},
+        drop_params=drops_params(litellm_params),
+    )
+    return call, target
+
+
+def drops_params(litellm_params: Mapping[str, Any]) -> bool:
+    """Whether the caller wants parameters dropped that agents don't take."""
+    return bool(litellm_params.get("drop_params") or litellm.drop_params)
+
+
+def is_classic(agent: str, options: Options) -> bool:
+    """Whether ``agent`` is reached by threads and runs: ``asst_…``, unless the option says else."""
+    if options.protocol is not None:
+        return options.protocol == "threads"
+    return agent.startswith("asst_")
+
+
+def token_for(
+    call: Call, target: Target | None, api_key: str | None, params: Mapping[str, Any]
+) -> TokenSource:
+    """Where the bearer tokens of a call come from."""
+    options = call.options
+    names = ("azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret")
+    given: dict[str, Any] = {name: params.get(name) for name in names}
+    named = any((api_key, options.credential, *given.values()))
+    if target is not None and target.style == "container" and not named:
+        return NO_TOKEN  # a container asks for none (protocols C), and mustn't get another's
+    try:
+        return resolve_token_source(
+            api_key=api_key,
+            credential=options.credential,
+            scope=options.azure_scope,
+            **given,
+        )
+    except CredentialError as error:
+        raise errors.authentication(call.context, str(error)) from None
+
+
+def body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
+    """The keys that a proxy's client put into its request (protocols D6)."""
+    request = litellm_params.get("proxy_server_request")
+    body = request.get("body") if isinstance(request, Mapping) else None
+    if not isinstance(request, Mapping) or not isinstance(body, Mapping):
+        return set()
+    extra = body.get("extra_body")
+    # Credentials are left out of that copy of the body, and named beside it.
+    secrets = request.get("credential_fields") or ()
+    return {*body, *(extra if isinstance(extra, Mapping) else ()), *secrets} - {"headers"}
+
+
+def _is_health_check(litellm_params: Mapping[str, Any]) -> bool:
+    """LiteLLM's own health check, which must not leave a thread behind (protocols D11). A client
+    that sends its tag has a request, which the check has not."""
+    if litellm_params.get("proxy_server_request"):
+        return False
+    # Before LiteLLM 1.106 the tag is in litellm_metadata.
+    found = [litellm_params.get(name) for name in ("metadata", "litellm_metadata")]
+    return any(_HEALTH_CHECK in (m.get("tags") or ()) for m in found if isinstance(m, Mapping))
+
+
+def _base_model(litellm_params: Mapping[str, Any]) -> str | None:
+    info = litellm_params.get("model_info")
+    found = litellm_params.get("base_model") or (
+        info.get("base_model") if isinstance(info, Mapping) else None
+    )
+    return str(found) if found else None
+
+
+def read_timeout(timeout: Any) -> float:
+    """LiteLLM's ``timeout`` in seconds; ValueError if there is no time."""
+    if isinstance(timeout, httpx.Timeout):
+        timeout = timeout.read
+    seconds = 600.0 if timeout is None else float(timeout)
+    if not seconds > 0:
+        raise ValueError(f"timeout must be greater than 0, not {timeout!r}")
+    return seconds
+
+
+def _retries(arguments: Mapping[str, Any]) -> int:
+    value = arguments.get("max_retries")
+    return DEFAULT_RETRIES if not isinstance(value, int) else max(value, 0)
