@@ -71,11 +71,12 @@ def build_function(call: Callable[..., Any]) -> Function:
         raise ValueError(f"{call!r} needs a name of letters, digits, '_' and '-' to be a tool")
     try:
         hints = get_type_hints(call, include_extras=True)
-    except (NameError, TypeError) as error:
+        parameters = inspect.signature(call).parameters.values()
+    except (NameError, TypeError, ValueError) as error:
         raise ValueError(f"the type hints of {name!r} can't be read: {error}") from None
     description, described = parse_docstring(inspect.getdoc(call) or "")
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(call).parameters.values():
+    for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ValueError(
                 f"{name!r} takes {parameter}; a tool's parameters have a name each, no * or /"
