@@ -32,19 +32,19 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from litellm import exceptions
-from litellm.exceptions import APIConnectionError, Timeout
+from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
 from .actions import Lost, Reply
 from .retry import retry_after_in_text
 from .token_cache import CredentialError
 
-__all__ = ["APIConnectionError", "Context", "ServiceError", "Timeout"]
+__all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
 
 _log = logging.getLogger("litellm_azure_agents")
 _SECRET = re.compile(
@@ -141,6 +141,17 @@ def connection(context: Context, lost: Lost, *, doing: str) -> Exception:
         message=scrub(f"{lost.reason} while trying to {doing} ({context.where()}). {fate}"),
         model=context.model,
         llm_provider=context.provider,
+    )
+
+
+def unexpected(context: Context, reply: Reply, *, doing: str) -> Exception:
+    """A successful answer that is not what was asked for: seldom from the service."""
+    kind = reply.headers.get("content-type") or "no content type"
+    text = parse_error(reply).message
+    return internal(
+        context,
+        f"The answer to the request to {doing} is none of a Foundry project: status "
+        f"{reply.status}, {kind}: {text[:200]!r}. Check the project endpoint (api_base)",
     )
 
 
@@ -271,65 +282,36 @@ def _by_status(
         request=httpx.Request("POST", "https://services.ai.azure.com"),
     )
     evidence = f"{error.code} {error.message}"
+    told: dict[str, Any] = {"message": message, "model": model, "llm_provider": provider}
+    if status in (408, 504):
+        return Timeout(**told, headers=dict(headers), exception_status_code=status)
+    if status == 409 or status < 400:
+        return exceptions.APIError(status_code=max(status, 409), **told)
+    if status in (400, 413) and _CONTEXT_LENGTH.search(evidence):
+        return exceptions.ContextWindowExceededError(**told, response=response)
+    if status == 400 and _CONTENT_FILTER.search(evidence):
+        return exceptions.ContentPolicyViolationError(**told, response=response)
+    by_status = _CLASSES.get(status)
+    if by_status is None and status >= 500:
+        by_status = exceptions.InternalServerError
+    if by_status is not None:
+        return by_status(**told, response=response)
     body = {
         "message": message, "type": "invalid_request_error",
         "param": error.param, "code": error.code,
     }  # fmt: skip
-    if status in (400, 413) and _CONTEXT_LENGTH.search(evidence):
-        return exceptions.ContextWindowExceededError(
-            message=message, model=model, llm_provider=provider, response=response
-        )
-    if status == 400 and _CONTENT_FILTER.search(evidence):
-        return exceptions.ContentPolicyViolationError(
-            message=message, model=model, llm_provider=provider, response=response
-        )
-    if status == 401:
-        return exceptions.AuthenticationError(
-            message=message, llm_provider=provider, model=model, response=response
-        )
-    if status == 403:
-        return exceptions.PermissionDeniedError(
-            message=message, llm_provider=provider, model=model, response=response
-        )
-    if status == 404:
-        return exceptions.NotFoundError(
-            message=message, model=model, llm_provider=provider, response=response
-        )
-    if status in (408, 504):
-        return Timeout(
-            message=message,
-            model=model,
-            llm_provider=provider,
-            headers=dict(headers),
-            exception_status_code=status,
-        )
-    if status == 422:
-        return exceptions.UnprocessableEntityError(
-            message=message, model=model, llm_provider=provider, response=response
-        )
-    if status == 429:
-        return exceptions.RateLimitError(
-            message=message, llm_provider=provider, model=model, response=response
-        )
-    if status == 409 or status < 400:
-        return exceptions.APIError(
-            status_code=max(status, 409), message=message, llm_provider=provider, model=model
-        )
-    if status == 502:
-        return exceptions.BadGatewayError(
-            message=message, llm_provider=provider, model=model, response=response
-        )
-    if status == 503:
-        return exceptions.ServiceUnavailableError(
-            message=message, llm_provider=provider, model=model, response=response
-        )
-    if status >= 500:
-        return exceptions.InternalServerError(
-            message=message, llm_provider=provider, model=model, response=response
-        )
-    return exceptions.BadRequestError(
-        message=message, model=model, llm_provider=provider, response=response, body=body
-    )
+    return exceptions.BadRequestError(**told, response=response, body=body)
+
+
+_CLASSES: dict[int, Callable[..., Exception]] = {
+    401: exceptions.AuthenticationError,
+    403: exceptions.PermissionDeniedError,
+    404: NotFoundError,
+    422: exceptions.UnprocessableEntityError,
+    429: exceptions.RateLimitError,
+    502: exceptions.BadGatewayError,
+    503: exceptions.ServiceUnavailableError,
+}
 
 
 def translated(context: Context, error: Exception) -> Exception:
