@@ -131,7 +131,8 @@ class SyncDriver:
             time.sleep(min(action.seconds, self._session.remaining()))
         elif isinstance(action, Lookup):
             request = action.request
-            return replies.get(action.key, action.ttl, lambda: self._exchange(request))
+            ask = lambda: self._exchange(request)  # noqa: E731
+            return replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return self._gather(action)
         return None  # Salvage: a sync request is over once it is left
@@ -175,13 +176,15 @@ class SyncDriver:
         return reply
 
     def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
-        if limit is None or not response.is_success:
-            return reply_of(response, response.read())
+        if not response.is_success:
+            limit = None
         content = bytearray()
         if not exceeds(response, limit):
             for chunk in response.iter_bytes():
                 content += chunk
-                if len(content) > limit:
+                if self._session.expired():  # a read timeout starts anew with every read
+                    raise httpx.ReadTimeout("the answer didn't end within the timeout")
+                if limit is not None and len(content) > limit:
                     break
             else:
                 return reply_of(response, bytes(content))
@@ -347,7 +350,8 @@ class AsyncDriver:
             await asyncio.sleep(min(action.seconds, self._session.remaining()))
         elif isinstance(action, Lookup):
             request = action.request
-            return await replies.aget(action.key, action.ttl, lambda: self._exchange(request))
+            ask = lambda: self._exchange(request)  # noqa: E731
+            return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
         elif isinstance(action, Salvage):

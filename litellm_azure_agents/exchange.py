@@ -14,9 +14,10 @@ from .retry import MAX_OBEYED_WAIT, backoff, is_retryable, retry_after
 class LostAnswer(Exception):
     """A request got no answer and may have been acted on: ask before sending it again."""
 
-    def __init__(self, lost: Lost) -> None:
+    def __init__(self, lost: Lost, doing: str) -> None:
         super().__init__(lost.reason)
         self.lost = lost
+        self.doing = doing
 
 
 def request(
@@ -41,7 +42,7 @@ def request(
             if result.timed_out:
                 raise errors.timed_out(call.context, call.timeout)
             if result.sent and not repeatable:
-                raise LostAnswer(result)
+                raise LostAnswer(result, doing)
             wait = backoff(attempt, call.random)
             failure = errors.connection(call.context, result, doing=doing)
         else:

@@ -7,18 +7,21 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 
 from .actions import Lost, Reply
 
 _MAX_ENTRIES = 512
+_LATE = Lost("no answer within the timeout", sent=False, timed_out=True)
 Answer = Reply | Lost
 
 
 class SharedReplies:
     """Successful replies by key, each kept for its time to live; single flight per key.
 
-    Works across threads and event loops: who comes while another asks waits for that answer. A
-    failure is given to those who waited, and is not kept.
+    Works across threads and event loops: who comes while another asks waits for that answer, at
+    most ``wait`` seconds. A failure is not kept; it is given to those who waited if it says
+    something of the service, not of the one who asked (his timeout, his credential).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,28 +30,47 @@ class SharedReplies:
         self._kept: dict[str, tuple[float, Answer]] = {}
         self._asked: dict[str, Future[Answer]] = {}
 
-    def get(self, key: str, ttl: float, ask: Callable[[], Answer]) -> Answer:
+    def get(self, key: str, ttl: float, ask: Callable[[], Answer], *, wait: float) -> Answer:
         """The answer for ``key``, from ``ask`` unless one is at hand."""
-        known, future, mine = self._begin(key, ttl)
-        if known is not None:
-            return known
-        if not mine:
-            return future.result()
-        answer: Answer = Lost("the caller that asked went away", sent=False)
+        until = self._clock() + wait
+        while True:
+            known, future, mine = self._begin(key, ttl)
+            if known is not None:
+                return known
+            if mine:
+                break
+            try:
+                answer = future.result(max(until - self._clock(), 0))
+            except FutureTimeout:
+                return _LATE
+            if _is_for_all(answer):
+                return answer
+        answer = Lost("the caller that asked went away", sent=False)
         try:
             answer = ask()
         finally:
             self._end(key, future, answer)
         return answer
 
-    async def aget(self, key: str, ttl: float, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def aget(
+        self, key: str, ttl: float, ask: Callable[[], Awaitable[Answer]], *, wait: float
+    ) -> Answer:
         """As `get`; waits without blocking the event loop."""
-        known, future, mine = self._begin(key, ttl)
-        if known is not None:
-            return known
-        if not mine:
-            return await asyncio.shield(asyncio.wrap_future(future))
-        answer: Answer = Lost("the caller that asked went away", sent=False)
+        until = self._clock() + wait
+        while True:
+            known, future, mine = self._begin(key, ttl)
+            if known is not None:
+                return known
+            if mine:
+                break
+            waiting = asyncio.shield(asyncio.wrap_future(future))
+            try:
+                answer = await asyncio.wait_for(waiting, max(until - self._clock(), 0))
+            except asyncio.TimeoutError:
+                return _LATE
+            if _is_for_all(answer):
+                return answer
+        answer = Lost("the caller that asked went away", sent=False)
         try:
             answer = await ask()
         finally:
@@ -80,3 +102,7 @@ class SharedReplies:
                     self._kept.pop(next(iter(self._kept)))
                 self._kept[key] = (self._clock(), answer)
         future.set_result(answer)
+
+
+def _is_for_all(answer: Answer) -> bool:
+    return isinstance(answer, Reply) and answer.status not in (401, 403)

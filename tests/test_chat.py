@@ -40,9 +40,16 @@ class Chat:
         return self.get(f"/threads/{ids['thread_id']}/runs/{ids['run_id']}")
 
     def get(self, path: str) -> Any:
+        return self._request("GET", path)
+
+    def delete(self, path: str) -> Any:
+        return self._request("DELETE", path)
+
+    def _request(self, method: str, path: str) -> Any:
         joined = "&" if "?" in path else "?"
         url = f"{self.emulator.endpoint}{path}{joined}api-version=v1"
-        return httpx.get(url, headers={"Authorization": f"Bearer {self.emulator.token}"}).json()
+        headers = {"Authorization": f"Bearer {self.emulator.token}"}
+        return httpx.request(method, url, headers=headers).json()
 
     def requests(self) -> list[tuple[str, str]]:
         return [(r.method, r.path.split("/local", 1)[1]) for r in self.emulator.requests]

@@ -231,6 +231,33 @@ def test_tool_choice_and_parallel_tool_calls(chat: Chat, way: Way) -> None:
     assert {name for _, name, _ in forced.tool_calls} == {"get_time"}
 
 
+@pytest.mark.parametrize("round_", ["first", "second"])
+def test_a_thread_that_is_gone_is_made_anew(chat: Chat, way: Way, round_: str) -> None:
+    """The ids in a history may be of another project, or of a thread that has been deleted; the
+    history is the truth."""
+    first = chat(way, "asst_weather", [QUESTION])
+    history = [QUESTION, *answers(first)]
+    if round_ == "first":
+        chat.delete(f"/threads/{first.ids['thread_id']}")
+    else:
+        second = chat(way, "asst_weather", history, ephemeral_thread=True)
+        history += [second.assistant_message(), user("What did I say before?")]
+    last = chat(way, "asst_weather", history)
+    assert last.ids["thread_id"] != first.ids["thread_id"]
+    assert chat.thread(last.ids["thread_id"])[0] == ("user", QUESTION["content"])
+    assert "get_weather says fine" in chat.thread(last.ids["thread_id"])[1][1]
+    with pytest.raises(litellm.NotFoundError):
+        chat(way, "asst_weather", history, thread_id=first.ids["thread_id"])
+
+
+def test_results_for_an_agent_of_the_other_protocol(chat: Chat, way: Way) -> None:
+    """As when a Router falls back in the middle of a round."""
+    first = chat(way, "weather", [QUESTION])
+    result = chat(way, "asst_weather", [QUESTION, *answers(first)])
+    assert chat.thread(result.ids["thread_id"])[0][0] == "user"
+    assert "get_weather says fine" in chat.thread(result.ids["thread_id"])[1][1]
+
+
 def test_old_style_functions(chat: Chat) -> None:
     """`functions` and `function_call`, as clients of 2023 send them."""
     question = user("Tell me a joke about cats.")

@@ -316,6 +316,15 @@ def test_any_body_makes_a_clear_error(service: respx.Router, content: bytes) -> 
         ask()
 
 
+@pytest.mark.parametrize("content", [b"<html>Please sign in</html>", b"", b"[]", b'"x"', b"{}"])
+def test_an_answer_that_is_no_run_says_so(service: respx.Router, content: bytes, way: Way) -> None:
+    """A portal's address in api_base, a gateway's page: status 200, but no Foundry project."""
+    answer = httpx.Response(200, headers={"content-type": "text/html"}, content=content)
+    service.post(NEW).mock(return_value=answer)
+    with pytest.raises(litellm.InternalServerError, match=r"api_base.*asst_rec"):
+        ask(way)
+
+
 def test_no_token_in_an_error(service: respx.Router) -> None:
     for echo in (f"Bearer {SECRET}", f"api_key={SECRET}", "eyJhbGciOi.eyJzdWIiOiIx.c2ln"):
         service.post(NEW).mock(return_value=httpx.Response(**refusal(400, f"Rejected {echo}.")))
@@ -371,6 +380,16 @@ def test_what_may_have_happened_is_not_sent_twice(service: respx.Router, way: Wa
     with pytest.raises(litellm.InternalServerError):
         ask(way)
     assert route.call_count == 2
+
+
+@pytest.mark.parametrize("lost", ["threads", f"threads/{THREAD}/messages"])
+def test_a_long_history_that_is_lost_on_its_way(service: respx.Router, way: Way, lost: str) -> None:
+    created = httpx.Response(200, json={"id": THREAD})
+    service.post(f"{BASE}/threads").mock(return_value=created)
+    route = service.post(f"{BASE}/{lost}").mock(side_effect=httpx.ReadError("gone"))
+    with pytest.raises(litellm.APIConnectionError, match="not sent twice"):
+        ask(way, messages=HELLO * 70)
+    assert route.call_count == 1
 
 
 def test_what_was_never_sent_is(service: respx.Router, way: Way) -> None:

@@ -47,7 +47,10 @@ class ThreadService:
         reply = yield from request(self._call, Send(Request("POST", self.url(), body)), doing=doing)
         if not reply.ok:
             raise errors.from_reply(self._call.context, reply, doing=doing)
-        return reply.json() or {}
+        thread = reply.json()
+        if not isinstance(thread, dict) or not thread.get("id"):
+            raise errors.unexpected(self._call.context, reply, doing=doing)
+        return thread
 
     def delete_thread(self, thread_id: str) -> Steps:
         """Best effort: the answer is there already and stays good."""

@@ -59,37 +59,47 @@ class ThreadTurn:
         call = self.call
         try:
             history = read_history(call.messages)
-            system, messages = payloads.split_messages(call.messages)
             thread_id = self._thread_of(history)
-            results = history.results
-            if history.foreign and thread_id is not None:
-                results = yield from self._match_waiting(thread_id, history.foreign)
-            if results:
-                yield from self._submit(results)
-            elif thread_id is None:
-                built = payloads.build_messages(messages, self.incoming)
-                yield from self._start_thread(system, built)
+            if thread_id is None:
+                yield from self._start_thread()
             else:
-                self.answer.know(thread_id=thread_id)
-                _, new = payloads.split_messages(call.messages[history.new :])
-                built = payloads.build_messages(new, self.incoming)
-                yield from self._continue_thread(system, built)
+                try:
+                    yield from self._continue_thread(thread_id, history)
+                except errors.NotFoundError:
+                    if call.options.thread_id or self._opened:
+                        raise
+                    # The ids in the history are of another project, or the thread has been
+                    # deleted; the history is the truth.
+                    self._forget()
+                    yield from self._start_thread()
         except ValueError as error:  # HistoryError included
             raise errors.bad_request(call.context, str(error), param="messages") from None
+        except LostAnswer as lost:
+            raise errors.connection(call.context, lost.lost, doing=lost.doing) from None
         yield from self._conclude()
 
     def _thread_of(self, history: Continuation) -> str | None:
         given = self.call.options.thread_id
         found = history.ref.owner[0] if history.ref and history.ref.kind in "ta" else None
-        if given and history.results and found != given:
+        if given and _of_runs(history.results) and found != given:
             raise HistoryError(
                 f"thread_id is {given}, but the tool results belong to thread {found}; leave "
                 "thread_id out or give the one of the calls"
             )
         return given or found
 
-    def _start_thread(self, system: str | None, messages: list[dict[str, Any]]) -> Steps:
+    def _forget(self) -> None:
+        self.answer.ids.clear()
+        self._submitted = []
+        uploaded = self.incoming.uploaded
+        self.incoming = Incoming(self.call, self.files)
+        self.incoming.uploaded = uploaded
+
+    def _start_thread(self) -> Steps:
+        """The whole history becomes a new thread."""
         call = self.call
+        system, turns = payloads.split_messages(call.messages)
+        messages = payloads.build_messages(turns, self.incoming)
         body = yield from self._run_body(system, new_thread=True)
         thread: dict[str, Any] = {}
         if call.options.thread_metadata:
@@ -106,7 +116,19 @@ class ThreadTurn:
             body["thread"] = thread
         yield from self._open(self.service.url("runs"), body, doing="create the thread and its run")
 
-    def _continue_thread(self, system: str | None, messages: list[dict[str, Any]]) -> Steps:
+    def _continue_thread(self, thread_id: str, history: Continuation) -> Steps:
+        """Give the results that a run of the thread waits for, or add what is new and run."""
+        call = self.call
+        results = _of_runs(history.results)
+        if history.foreign:
+            results = yield from self._match_waiting(thread_id, history.foreign)
+        if results:
+            yield from self._submit(results)
+            return
+        self.answer.know(thread_id=thread_id)
+        system, _ = payloads.split_messages(call.messages)
+        _, new = payloads.split_messages(call.messages[history.new :])
+        messages = payloads.build_messages(new, self.incoming)
         body = yield from self._run_body(system, new_thread=False)
         yield from self._add_and_run(messages, body)
 
@@ -197,7 +219,10 @@ class ThreadTurn:
     def _follow(self, reply: Any) -> Steps:
         """Read the run's events; what they don't bring is asked for."""
         if not reply.streaming:
-            self._adopt(reply.json() or {})
+            run = reply.json()
+            if not isinstance(run, dict) or not run.get("id") or not run.get("thread_id"):
+                raise errors.unexpected(self.call.context, reply, doing="make the run")
+            self._adopt(run)
             yield from self._recover()
             return
         machine = self.machine
@@ -386,6 +411,11 @@ class ThreadTurn:
                 return
             self._adopt(found)
         yield from self.service.cancel_run(self.answer.ids["thread_id"], self.answer.ids["run_id"])
+
+
+def _of_runs(results: Sequence[ToolResult]) -> Sequence[ToolResult]:
+    """The results, if it is runs that wait for them, not responses of a new agent."""
+    return [result for result in results if result.ref.kind in "ta"]
 
 
 def _makes_images(run: Json) -> bool:
