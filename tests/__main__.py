@@ -40,7 +40,7 @@ def oldest_python() -> Path:
     assert wanted is not None
     python = OLDEST / "bin" / "python"
     if not python.exists():
-        venv.create(OLDEST, with_pip=True)
+        venv.create(OLDEST, with_pip=True, upgrade_deps=True)
     run(
         f"install LiteLLM {wanted[1]}",
         *(python, "-m", "pip", "install", "-q", "-e", ".", f"litellm[proxy]=={wanted[1]}"),
