@@ -180,10 +180,12 @@ class SyncDriver:
             limit = None
         content = bytearray()
         if not exceeds(response, limit):
+            late = False
             for chunk in response.iter_bytes():
-                content += chunk
-                if self._session.expired():  # a read timeout starts anew with every read
+                if late:  # a read timeout starts anew with every read
                     raise httpx.ReadTimeout("the answer didn't end within the timeout")
+                late = self._session.expired()
+                content += chunk
                 if limit is not None and len(content) > limit:
                     break
             else:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import litellm
+from litellm.caching.caching_handler import LLMCachingHandler
 from litellm.exceptions import BadRequestError
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.llms.azure_ai import agents as builtin
@@ -34,6 +35,9 @@ ROUTE = "agents/"
 
 _SUPPORTED = [*Params.model_fields, "stream", "stream_options", "user", "extra_headers",
               "max_retries", "safety_identifier", "prompt_cache_key", "service_tier"]  # fmt: skip
+
+_STORES = ("should_store_result_in_cache", "_should_store_result_in_cache")
+"""Where LiteLLM asks whether an answer is to be cached, by its versions' names."""
 
 _lock = threading.Lock()
 _undo: list[Callable[[], None]] = []
@@ -110,7 +114,7 @@ def register() -> None:
             return
         one_route = _OneRoute()
         litellm.callbacks.append(one_route)
-        _undo.append(lambda: _remove(litellm.callbacks, one_route))
+        _undo.append(lambda: _remove_everywhere(one_route))
         _replace(builtin, "AzureAIAgentsConfig", AgentsRoute)
         _replace(
             AzureFoundryModelInfo,
@@ -135,6 +139,10 @@ def register() -> None:
             "response_api_handler",
             _response_api_handler(http_handler.response_api_handler),
         )
+        for name in _STORES:
+            if hasattr(LLMCachingHandler, name):
+                stores = getattr(LLMCachingHandler, name)
+                _replace(LLMCachingHandler, name, _stores_no_agents(stores))
         for name in OPERATIONS:
             _replace(http_handler, name, _stored_handler(name, getattr(http_handler, name)))
 
@@ -251,6 +259,23 @@ def _stored_handler(name: str, original: Callable[..., Any]) -> Callable[..., An
     return handler_of_stored_responses
 
 
+def _stores_no_agents(original: Callable[..., bool]) -> Callable[..., bool]:
+    """No answer of an agent goes into LiteLLM's cache: its key knows nothing of threads, so one
+    would be given on another thread, and with it the id of somebody else's."""
+
+    def should_store_result_in_cache(
+        self: Any, original_function: Any, kwargs: dict[str, Any]
+    ) -> bool:
+        model = str(kwargs.get("model") or "")
+        if model.startswith((f"azure_ai/{ROUTE}", f"{PROVIDER}/", ROUTE)) or (
+            kwargs.get("custom_llm_provider") == PROVIDER
+        ):
+            return False
+        return original(self, original_function, kwargs)
+
+    return should_store_result_in_cache
+
+
 def _replace(owner: Any, name: str, value: Any) -> None:
     own = vars(owner)
     if name in own:
@@ -259,6 +284,13 @@ def _replace(owner: Any, name: str, value: Any) -> None:
     else:  # a method of the class, covered on this object
         _undo.append(lambda: delattr(owner, name))
     setattr(owner, name, value)
+
+
+def _remove_everywhere(callback: Any) -> None:
+    """LiteLLM copies `litellm.callbacks` into lists for each kind of event."""
+    for found in list(vars(litellm).values()):
+        if isinstance(found, list):
+            _remove(found, callback)
 
 
 def _remove(from_list: list[Any], item: Any) -> None:

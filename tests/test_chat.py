@@ -231,6 +231,16 @@ def test_an_ephemeral_thread_is_gone(chat: Chat, way: Way) -> None:
     assert "error" in chat.get(f"/threads/{result.ids['thread_id']}")
 
 
+def test_nothing_of_an_agent_is_cached(
+    chat: Chat, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteLLM's key leaves thread ids out: an answer would be given on somebody else's thread."""
+    monkeypatch.setattr(litellm, "cache", litellm.Cache())
+    for agent in ("asst_echo", "echo"):
+        first, second = (chat(way, agent, "hi", caching=True) for _ in range(2))
+        assert first.ids["thread_id"] != second.ids["thread_id"]
+
+
 def test_callbacks_see_the_true_numbers(chat: Chat) -> None:
     seen: list[tuple[Any, ...]] = []
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socketserver
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -119,6 +122,21 @@ def test_the_thread_is_free_after_a_cancelled_call(chat: Chat, way: Way) -> None
     assert again.text == "You said: still there?"
 
 
+class Trickle(socketserver.BaseRequestHandler):
+    """Answers with a body that comes byte by byte."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+        with contextlib.suppress(OSError):
+            self.request.sendall(head)
+            for _ in range(50):
+                self.request.sendall(b" ")
+                time.sleep(0.1)
+
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
 # -- timeouts ------------------------------------------------------------------------------------
 
 
@@ -138,6 +156,17 @@ def test_a_stalled_stream_ends_at_the_timeout(chat: Chat, way: Way) -> None:
     with pytest.raises(litellm.Timeout):
         chat(way, "asst_long", "go on", timeout=1.0)
     assert 0.8 < time.monotonic() - started < 3.5
+
+
+def test_an_answer_that_trickles_ends_at_the_timeout(way: Way) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trickle) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = {"api_base": f"http://127.0.0.1:{server.server_address[1]}", "api_key": "k"}
+        started = time.monotonic()
+        with pytest.raises(litellm.Timeout):
+            way.ask(model=MODEL + "asst_x", messages=HELLO, timeout=0.6, max_retries=0, **where)
+        assert time.monotonic() - started < 2.5
+        server.shutdown()
 
 
 # -- broken streams ------------------------------------------------------------------------------
