@@ -29,6 +29,9 @@ _PREFIXES: dict[str, tuple[str, ...]] = {
     "c": ("conv_", "call_"),  # function call in a conversation
     "p": ("resp_", "mcpr_"),  # MCP approval of a response
     "q": ("conv_", "mcpr_"),  # MCP approval in a conversation
+    # As r and c, with the approvals (mcpr_) that wait beside and that the policy answers.
+    "m": ("resp_", "call_"),
+    "n": ("conv_", "call_"),
 }
 
 
@@ -42,12 +45,17 @@ class CallRef:
     @property
     def call_id(self) -> str:
         """The service's own id of the call."""
-        return self.ids[-1]
+        return self.ids[1] if self.kind in "mn" else self.ids[-1]
 
     @property
     def owner(self) -> tuple[str, ...]:
         """What the call belongs to: (thread, run), or (response,), or (conversation,)."""
-        return self.ids[:-1]
+        return self.ids[:1] if self.kind in "mn" else self.ids[:-1]
+
+    @property
+    def approvals(self) -> tuple[str, ...]:
+        """Approval requests that are answered along with this call."""
+        return self.ids[2:] if self.kind in "mn" else ()
 
     @property
     def is_approval(self) -> bool:
@@ -56,7 +64,8 @@ class CallRef:
 
 def encode(kind: str, *ids: str) -> str:
     """The id of a tool call for the client, carrying ``ids``."""
-    fields = [_pack(i, prefix) for i, prefix in zip(ids, _PREFIXES[kind], strict=True)]
+    prefixes = _prefixes(kind, len(ids))
+    fields = [_pack(i, prefix) for i, prefix in zip(ids, prefixes, strict=True)]
     return "_".join((TAG, kind, *fields))
 
 
@@ -67,7 +76,7 @@ def decode(text: object) -> CallRef | None:
     tag, *rest = text.split("_")
     if tag != TAG or len(rest) < 2 or rest[0] not in _PREFIXES:
         return None
-    prefixes = _PREFIXES[rest[0]]
+    prefixes = _prefixes(rest[0], len(rest) - 1)
     if len(rest) != 1 + len(prefixes):
         return None
     try:
@@ -77,6 +86,11 @@ def decode(text: object) -> CallRef | None:
     except ValueError:
         return None
     return CallRef(rest[0], ids)
+
+
+def _prefixes(kind: str, ids: int) -> tuple[str, ...]:
+    prefixes = _PREFIXES[kind]
+    return prefixes + ("mcpr_",) * (ids - len(prefixes)) if kind in "mn" else prefixes
 
 
 def _pack(value: str, prefix: str) -> str:

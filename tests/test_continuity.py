@@ -44,6 +44,13 @@ def test_calls_of_responses_carry_two_ids(kind: str) -> None:
     assert ref.is_approval == (kind in "pq")
 
 
+@pytest.mark.parametrize("approvals", [(), ("mcpr_1",), ("mcpr_1", "odd-one_2")])
+def test_a_call_may_carry_approvals_along(approvals: tuple[str, ...]) -> None:
+    ref = decode(encode("n", "conv_9", "call_7", *approvals))
+    assert ref is not None
+    assert (ref.owner, ref.call_id, ref.approvals) == (("conv_9",), "call_7", approvals)
+
+
 @pytest.mark.parametrize(
     "text",
     [None, 7, "", "call_abc", "az_t_a_b", "az_x_a_b_c", "az_t_a_b_c_d", "az_t_-z_b_c", "az_t_a_b_-",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx
 import litellm
 import pytest
 
@@ -332,3 +333,37 @@ def test_approvals_answered_inside_the_call(
     answered = [r.body["tool_approvals"] for r in chat.emulator.requests
                 if "tool_approvals" in (r.body or {})]  # fmt: skip
     assert [[a["approve"] for a in batch] for batch in answered] == [[policy == "approve"]]
+
+
+@pytest.mark.parametrize("state", ["response", "conversation"])
+@pytest.mark.parametrize("policy", ["approve", "deny"])
+def test_approvals_beside_functions_are_answered_with_them(
+    chat: Chat, way: Way, policy: str, state: str
+) -> None:
+    """A new agent asks for both in one response; the client is asked for the function only."""
+    question = user("Look in the docs, and the weather in Oslo.")
+    options = {"approvals": policy}
+    if state == "conversation":
+        options["conversation_id"] = post(chat, "/openai/v1/conversations", {})["id"]
+    first = chat(way, "approval", [question], **options)
+    assert [name for _, name, _ in first.tool_calls] == ["get_weather"]
+    second = chat(way, "approval", [question, *answers(first)], **options)
+    assert second.finish_reason == "stop"
+    assert "get_weather says fine" in second.text
+    assert approvals_given(chat) == [policy == "approve"]
+    third = chat(way, "approval", [question], **options)
+    history = [question, third.assistant_message(), user("Never mind, hello!")]
+    assert chat(way, "approval", history, **options).finish_reason == "stop"
+    assert approvals_given(chat) == [False], "what the user has left behind is not approved"
+
+
+def approvals_given(chat: Chat) -> list[bool]:
+    items = chat.emulator.requests[-1].body["input"]
+    return [item["approve"] for item in items if item["type"] == "mcp_approval_response"]
+
+
+def post(chat: Chat, path: str, body: Any) -> Any:
+    return httpx.post(
+        chat.emulator.endpoint + path, json=body,
+        headers={"Authorization": f"Bearer {chat.emulator.token}"},
+    ).json()  # fmt: skip

@@ -125,9 +125,9 @@ def _state_named(thread_id: str) -> State:
 
 
 def _state_of(ref: CallRef | None) -> State | None:
-    if ref is None or ref.kind not in "rcpq":
+    if ref is None or ref.kind not in "rcpqmn":
         return None
-    return State("response" if ref.kind in "rp" else "conversation", ref.owner[0])
+    return State("response" if ref.kind in "rpm" else "conversation", ref.owner[0])
 
 
 def _start(messages: Sequence[Message], state: State, new: int, *, unstored: bool) -> int:
@@ -218,6 +218,12 @@ class _Items:
             self.built.append(_approval_response(service_id, approve))
         else:
             self.built.append(_output(service_id, _build_output(message.get("content"))))
+        self._answer_beside(ref, approve=self._options.approvals == "approve")
+
+    def _answer_beside(self, ref: CallRef | None, *, approve: bool) -> None:
+        """Approvals that waited beside a call, and of which the client was not asked."""
+        for request_id in ref.approvals if ref is not None else ():
+            self.built.append(_approval_response(request_id, approve))
 
     def _cancel_open(self, *, pending: bool) -> None:
         """A new turn begins: calls without a result get one that says so."""
@@ -226,11 +232,12 @@ class _Items:
                 f"calls wait for their results: {self._names()}; give them as tool messages, or "
                 "set on_pending_tools='cancel'"
             )
-        for service_id in self._open:
+        for service_id, call in self._open.items():
             if service_id in self._approvals:
                 self.built.append(_approval_response(service_id, False))
             else:
                 self.built.append(_output(service_id, CANCELLED))
+            self._answer_beside(decode(call.get("id")), approve=False)
         self._open.clear()
 
     def _names(self) -> str:

@@ -182,17 +182,27 @@ class ResponseMachine:
         calls = [c for c in self._calls.values() if c.get("call_id") not in self._outputs]
         return calls, list(self._approvals.values())
 
-    def finish_calls(self) -> None:
-        """Give out what waits for the client, functions and approvals alike."""
+    def finish_calls(self, *, ask: bool = True) -> None:
+        """Give out what waits for the client: functions and approvals. Not asked for approvals,
+        he answers the functions, and the first of their ids carries the approvals along."""
+        calls, _ = self.pending()
+        beside: tuple[str, ...] = ()
+        if not ask and calls and self._carries_state():
+            beside = tuple(self._approvals)
+            self._approvals.clear()
         for key, call in self._calls.items():
             if call.get("call_id") not in self._outputs:
                 self.announce()
+                call_id = str(call.get("call_id"))
                 self.answer.whole_tool_call(
                     key,
-                    id=self._call_id("rc", str(call.get("call_id"))),
+                    id=self._call_id("mn", call_id, *beside)
+                    if beside
+                    else self._call_id("rc", call_id),
                     name=call.get("name") or "",
                     arguments=call.get("arguments") or "",
                 )
+                beside = ()
         for request_id, request in self._approvals.items():
             self.announce()
             self.answer.whole_tool_call(
@@ -296,15 +306,18 @@ class ResponseMachine:
         if self._run_steps:
             self.answer.steps.whole(**items.map_trace(item))
 
-    def _call_id(self, kinds: str, service_id: str) -> str:
+    def _carries_state(self) -> bool:
+        return bool(self.answer.ids.get("conversation_id") or (self._stored and self.response_id))
+
+    def _call_id(self, kinds: str, service_id: str, *more: str) -> str:
         """``kinds``: those of a response and of a conversation. Unstored, the id can carry no more
         than itself: the history will be sent whole."""
+        if not self._carries_state():
+            return service_id
         conversation = self.answer.ids.get("conversation_id")
         if conversation:
-            return encode(kinds[1], conversation, service_id)
-        if not self._stored or not self.response_id:
-            return service_id
-        return encode(kinds[0], self.response_id, service_id)
+            return encode(kinds[1], conversation, service_id, *more)
+        return encode(kinds[0], str(self.response_id), service_id, *more)
 
     def _reasoning(self, key: Key, item: Json) -> None:
         for field, name in (("summary", "summary"), ("content", "text")):

@@ -7,7 +7,7 @@ of driving.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import errors
@@ -45,9 +45,7 @@ class ResponseTurn:
         self.machine = ResponseMachine(
             self.answer,
             # Where the agent may be code that calls functions of its own, see ResponseMachine.
-            live={str(t.get("name")) for t in tools}
-            if target.style in ("agent", "container")
-            else None,
+            live=_live(call, target, tools),
             stored=call.params.store is not False and not target.is_stateless,
             run_steps=call.options.include_run_steps,
         )
@@ -267,7 +265,7 @@ class ResponseTurn:
         reason = finish_reason(response)
         if status == "completed" and any(machine.pending()):
             reason = "tool_calls"
-        machine.finish_calls()
+        machine.finish_calls(ask=call.options.approvals == "return")
         machine.announce()
         if call.options.ephemeral_thread and reason != "tool_calls":
             yield from self.service.forget(self.ids)
@@ -290,3 +288,12 @@ class ResponseTurn:
                 self.machine.receive(event)
         if self.machine.response_id is not None:
             yield from self.service.cancel(self.machine.response_id)
+
+
+def _live(call: Call, target: Target, tools: Sequence[Json]) -> set[str] | None:
+    """Functions whose calls are given out as they come; None for all, see `ResponseMachine`."""
+    if call.options.approvals != "return":
+        return set()  # the id of a call may have to carry an approval that comes after it
+    if target.style in ("agent", "container"):
+        return {str(tool.get("name")) for tool in tools}
+    return None
