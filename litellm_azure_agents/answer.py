@@ -85,10 +85,6 @@ class Answer:
         pending, self._pending = self._pending, []
         return pending
 
-    @property
-    def tool_call_count(self) -> int:
-        return len(self._calls)
-
     # -- ids -----------------------------------------------------------------------------------
 
     def know(self, **ids: str | None) -> None:

@@ -36,6 +36,18 @@ def text_of(content: Any) -> str:
     )
 
 
+def assistant_text(message: Mapping[str, Any]) -> str:
+    """What an assistant turn said, a refusal included; thoughts are not repeated to the agent."""
+    content = message.get("content")
+    if isinstance(content, list):
+        content = [
+            part
+            for part in content
+            if not (isinstance(part, Mapping) and str(part.get("type")).endswith("thinking"))
+        ]
+    return text_of(content) or str(message.get("refusal") or "")
+
+
 def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, Any]:
     """A user message as a thread message; raises ValueError for parts an agent can't take.
 

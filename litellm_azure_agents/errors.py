@@ -112,9 +112,10 @@ def authentication(context: Context, message: str) -> Exception:
 
 def timed_out(context: Context, seconds: float) -> Exception:
     """Our own ``timeout``, which bounds the whole call, has passed."""
+    stopped = "The run was asked to stop. " if context.ids.get("run_id") else ""
     return Timeout(
-        message=f"no end within the timeout of {seconds:g} s ({context.where()}). The "
-        "run was asked to stop. Raise `timeout`, or shorten the task.",
+        message=f"no end within the timeout of {seconds:g} s ({context.where()}). {stopped}"
+        "Raise `timeout`, or shorten the task.",
         model=context.model,
         llm_provider=context.provider,
     )
@@ -236,6 +237,7 @@ def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
 
 
 _HINTS = {
+    302: "The answer is a redirect, which is not followed: check api_base.",
     401: "Check the credential: agents take a Microsoft Entra token for scope "
     "https://ai.azure.com/.default.",
     403: "The identity needs a role on the Foundry project, such as Azure AI User.",
@@ -285,8 +287,10 @@ def _by_status(
     told: dict[str, Any] = {"message": message, "model": model, "llm_provider": provider}
     if status in (408, 504):
         return Timeout(**told, headers=dict(headers), exception_status_code=status)
-    if status == 409 or status < 400:
-        return exceptions.APIError(status_code=max(status, 409), **told)
+    if status < 400:  # a redirect, which carries no token elsewhere: api_base is wrong
+        return exceptions.BadGatewayError(**told, response=response)
+    if status == 409:
+        return exceptions.APIError(status_code=status, **told)
     if status in (400, 413) and _CONTEXT_LENGTH.search(evidence):
         return exceptions.ContextWindowExceededError(**told, response=response)
     if status == 400 and _CONTENT_FILTER.search(evidence):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from . import errors
 from .actions import Exchange, Lookup, Lost, Reply, Request, Send, Stream, Wait
@@ -26,11 +25,10 @@ def request(
     *,
     doing: str,
     repeatable: bool = False,
-    also_retry: Callable[[Reply], bool] | None = None,
 ) -> Exchange:
     """Play ``action`` until it has an answer, within the caller's timeout.
 
-    Tried again: what the service refused unread (429, 503, and what ``also_retry`` knows), what was
+    Tried again: what the service refused unread (429, 503), what was
     never sent, and, if ``repeatable`` (reading, cancelling), lost answers and 5xx too. Returns the
     Reply, an error reply included when it can't be retried. Raises `LostAnswer` when a request that
     is not repeatable got none, and LiteLLM's exceptions for timeouts and failing connections.
@@ -46,11 +44,7 @@ def request(
             wait = backoff(attempt, call.random)
             failure = errors.connection(call.context, result, doing=doing)
         else:
-            again = (
-                is_retryable(result)
-                or (repeatable and result.status >= 500)
-                or (also_retry is not None and also_retry(result))
-            )
+            again = is_retryable(result) or (repeatable and result.status >= 500)
             if not again:
                 return result
             asked = retry_after(result.headers, time.time())

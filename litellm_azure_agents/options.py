@@ -193,8 +193,8 @@ class Params(BaseModel):
 
 _LITELLM_OWN = frozenset(
     {"stream", "stream_options", "user", "metadata", "max_retries", "extra_headers", "timeout",
-     "drop_params", "allowed_openai_params", "litellm_session_id", "litellm_trace_id", "n",
-     "modalities", "extra_body", "safety_identifier", "prompt_cache_key", "service_tier"}
+     "drop_params", "allowed_openai_params", "litellm_session_id", "litellm_trace_id",
+     "extra_body", "safety_identifier", "prompt_cache_key", "service_tier"}
     | OPERATOR_ARGUMENTS
 )  # fmt: skip
 """Arguments that are read elsewhere or mean nothing for the run (identifiers, cache hints)."""

@@ -218,7 +218,7 @@ def read_timeout(timeout: Any) -> float:
     seconds = 600.0 if timeout is None else float(timeout)
     if not seconds > 0:
         raise ValueError(f"timeout must be greater than 0, not {timeout!r}")
-    return seconds
+    return min(seconds, 1e6)  # sockets and timers know no infinity
 
 
 def _retries(arguments: Mapping[str, Any]) -> int:

@@ -175,6 +175,8 @@ def _check_seams() -> None:
         (native_responses.base_llm_http_handler, "response_api_handler"),
         *((native_responses.base_llm_http_handler, name) for name in OPERATIONS),
     ]
+    if not any(hasattr(LLMCachingHandler, name) for name in _STORES):
+        seams.append((LLMCachingHandler, _STORES[0]))
     for owner, name in seams:
         if not hasattr(owner, name):
             raise RegistrationError(

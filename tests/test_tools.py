@@ -353,12 +353,13 @@ def test_approvals_beside_functions_are_answered_with_them(
     assert approvals_given(chat) == [policy == "approve"]
     third = chat(way, "approval", [question], **options)
     history = [question, third.assistant_message(), user("Never mind, hello!")]
+    before = len(chat.emulator.requests)
     assert chat(way, "approval", history, **options).finish_reason == "stop"
-    assert approvals_given(chat) == [False], "what the user has left behind is not approved"
+    assert approvals_given(chat, before) == [False], "what the user left behind is not approved"
 
 
-def approvals_given(chat: Chat) -> list[bool]:
-    items = chat.emulator.requests[-1].body["input"]
+def approvals_given(chat: Chat, request: int = -1) -> list[bool]:
+    items = chat.emulator.requests[request].body["input"]
     return [item["approve"] for item in items if item["type"] == "mcp_approval_response"]
 
 

@@ -224,6 +224,24 @@ def test_old_tool_rounds_of_other_models_stay_readable(service: respx.Router) ->
     assert [m["role"] for m in thread] == ["user", "assistant", "assistant", "user"]
 
 
+def test_old_turns_of_other_models_are_taken_as_they_come(service: respx.Router) -> None:
+    """Thoughts, refusals and empty turns must not block a whole history."""
+    route = service.post(NEW).mock(return_value=streamed())
+    thought = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Hi."}]
+    ask(
+        messages=[
+            {"role": "user", "content": ""},
+            {"role": "assistant", "content": thought},
+            *HELLO,
+            {"role": "assistant", "content": None, "refusal": "I won't."},
+            *HELLO,
+        ],
+        timeout=float("inf"),
+    )
+    thread = json.loads(route.calls.last.request.content)["thread"]["messages"]
+    assert [m["content"] for m in thread] == ["Hi.", "Hello", "I won't.", "Hello"]
+
+
 # -- bad input -----------------------------------------------------------------------------------
 
 
@@ -276,6 +294,7 @@ def test_drop_params_drops_what_agents_lack(service: respx.Router) -> None:
 @pytest.mark.parametrize(
     ("status", "error", "expected"),
     [
+        (302, {}, litellm.exceptions.BadGatewayError),
         (400, {}, litellm.BadRequestError),
         (400, {"code": "context_length_exceeded"}, litellm.ContextWindowExceededError),
         (400, {"code": "content_filter"}, litellm.ContentPolicyViolationError),

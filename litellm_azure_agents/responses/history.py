@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..call import Call
-from ..content import text_of
+from ..content import assistant_text, text_of
 from ..continuity import CallRef, HistoryError, decode, read_history
 from ..options import OptionError
 from ..tool_results import APPROVAL_FUNCTION, parse_approval, result_text
-from .payloads import assistant_text, build_user_content, is_system
+from .payloads import build_user_content, is_system
 from .target import Target
 
 JsonObject = dict[str, Any]

@@ -105,7 +105,9 @@ class ResponseMachine:
         self._know(event.get("response") or {})
 
     def _on_end(self, event: Json) -> None:
-        response = event.get("response") or {}
+        response = event.get("response")
+        if not isinstance(response, Mapping):
+            return  # an end that says nothing is none: the response is asked for
         status = str(event.get("type")).partition(".")[2]
         self.reconcile({"status": status, **response} if status in TERMINAL else response)
 

@@ -71,18 +71,6 @@ def _build_file(file: Mapping[str, Any]) -> JsonObject:
     return {"type": "input_file", **built}
 
 
-def assistant_text(message: Mapping[str, Any]) -> str:
-    """What an assistant turn said, a refusal included; thoughts are not repeated to the agent."""
-    content = message.get("content")
-    if isinstance(content, list):
-        content = [
-            part
-            for part in content
-            if not (isinstance(part, Mapping) and str(part.get("type")).endswith("thinking"))
-        ]
-    return text_of(content) or str(message.get("refusal") or "")
-
-
 def is_system(message: Mapping[str, Any]) -> bool:
     return message.get("role") in ("system", "developer")
 

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..call import Call
-from ..content import build_content, text_of
+from ..content import assistant_text, build_content, text_of
 from ..incoming import Incoming
 
 MAX_MESSAGES = 32
 """Most messages in one thread creation or run (protocols A7)."""
 MAX_TOOLS = 128
-MIN_TOKEN_LIMIT = 256
-"""The service's least value of max_completion_tokens and max_prompt_tokens (protocols A3)."""
 
 JsonObject = dict[str, Any]
 
@@ -39,13 +37,16 @@ def build_messages(messages: Sequence[Mapping[str, Any]], incoming: Incoming) ->
     """
     built: list[JsonObject] = []
     names: dict[str, str] = {}
-    for message in messages:
+    for number, message in enumerate(messages):
         role = message.get("role")
+        if role == "user" and not message.get("content") and number < len(messages) - 1:
+            continue  # the service takes no empty message; an old one says nothing anyway
         if role in ("tool", "function"):
             name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
             _add_assistant_text(built, f"[{name} returned: {text_of(message.get('content'))}]")
         elif role == "assistant":
-            texts = [text_of(message.get("content"))] if message.get("content") else []
+            said = assistant_text(message)
+            texts = [said] if said else []
             for call in _calls_of(message):
                 function = call.get("function") or {}
                 names[str(call.get("id"))] = str(function.get("name"))
