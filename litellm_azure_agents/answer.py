@@ -19,6 +19,7 @@ from typing import Any
 
 from .citations import Citations, Footnotes, Mode
 from .deltas import Delta, ToolCallDelta, Usage
+from .media import media_type_of
 from .passages import Passage
 from .traces import RunSteps, merge
 
@@ -32,8 +33,10 @@ SEPARATOR = "\n\n"
 class Needs:
     """What the answer lacks until a request has brought it."""
 
-    names: set[str] = field(default_factory=set)
-    images: list[str] = field(default_factory=list)
+    names: dict[str, str | None] = field(default_factory=dict)
+    """Files whose names are not known, with the container in which each is, if it is in one."""
+    images: dict[str, str | None] = field(default_factory=dict)
+    """Images to be given inline, likewise."""
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ class _Call:
 class Answer:
     """Collects what the service says and gives out deltas with `take`.
 
-    ``file_url`` gives the address of a file's content, for files and images by reference.
+    ``file_url`` gives the address of a file's content (by the ids of file and container), for files
+    and images by reference.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class Answer:
         *,
         citations: Mode = "keep",
         inline_images: bool = False,
-        file_url: Callable[[str], str] | None = None,
+        file_url: Callable[[str, str | None], str] | None = None,
     ) -> None:
         self.ids: dict[str, str] = {}
         self.names: dict[str, str | None] = {}
@@ -74,6 +78,7 @@ class Answer:
         self._files: list[dict[str, Any]] = []
         self._images = 0
         self._image_files: list[dict[str, Any]] = []
+        self._made: dict[str, dict[str, Any]] = {}  # images that are files: entries by file id
         self._wanted_images: list[str] = []
 
     # -- out -----------------------------------------------------------------------------------
@@ -231,8 +236,12 @@ class Answer:
             name = placed.get("filename") or self.names.get(file_id)
             if name:
                 placed["filename"] = name
+            if span is not None and span[0] < span[1] and not placed.get("text"):
+                placed["text"] = text.so_far()[slice(*span)]
         self._pending.append(Delta(annotations=[{"type": kind, kind: placed}]))
-        if kind in ("file_path", "container_file_citation") and file_id:
+        if kind == "container_file_citation" and file_id and _is_picture(placed.get("filename")):
+            self.image_file(file_id, placed.get("container_id"), placed["filename"])
+        elif kind in ("file_path", "container_file_citation") and file_id:
             self._file(placed)
 
     # -- files and images ----------------------------------------------------------------------
@@ -241,7 +250,7 @@ class Answer:
     def needs(self) -> Needs:
         """What is to be asked for before the answer can be finished."""
         names = {
-            inner["file_id"]
+            inner["file_id"]: inner.get("container_id")
             for part in self._unsettled
             for annotation in self._texts[part].annotations.values()
             if not annotation.given
@@ -249,7 +258,8 @@ class Answer:
             and not inner.get("filename")
             and inner["file_id"] not in self.names
         }
-        return Needs(names, list(self._wanted_images))
+        images = {id: self._made[id].get("container_id") for id in self._wanted_images}
+        return Needs(names, images)
 
     def name_file(self, file_id: str, name: str | None) -> None:
         """What the service calls a file; None if it does not say."""
@@ -260,12 +270,16 @@ class Answer:
         file_id = placed["file_id"]
         if self.first_time(("file", file_id)):
             entry = {"file_id": file_id, "filename": placed.get("filename")}
-            if placed.get("container_id"):
-                entry["container_id"] = placed["container_id"]
-            elif self._file_url is not None:
-                entry["url"] = self._file_url(file_id)
+            self._address(entry, placed.get("container_id"))
             self._files.append(entry)
             self._pending.append(Delta(fields={"files": list(self._files)}))
+
+    def _address(self, entry: dict[str, Any], container_id: str | None) -> None:
+        """Say where a file is to be fetched."""
+        if container_id:
+            entry["container_id"] = container_id
+        if self._file_url is not None:
+            entry["url"] = self._file_url(entry["file_id"], container_id or None)
 
     def image(self, key: Hashable, image: Mapping[str, Any]) -> None:
         """An image in the form of LiteLLM's image-output models, once."""
@@ -273,24 +287,30 @@ class Answer:
             self._pending.append(Delta(images=[{**image, "index": self._images}]))
             self._images += 1
 
-    def image_file(self, file_id: str) -> None:
+    def image_file(
+        self, file_id: str, container_id: str | None = None, filename: str | None = None
+    ) -> None:
         """An image that the agent made, as a file of the service; once."""
         if self.first_time(("image file", file_id)):
+            entry = self._made[file_id] = {"file_id": file_id}
+            if filename:
+                entry["filename"] = filename
+            self._address(entry, container_id)
             if self._inline_images:
                 self._wanted_images.append(file_id)
             else:
                 self.image_reference(file_id)
 
+    def images_of(self, container_id: str) -> int:
+        """How many images the answer knows as files of a container."""
+        return sum(entry.get("container_id") == container_id for entry in self._made.values())
+
     def image_reference(self, file_id: str, note: str | None = None) -> None:
         """Where to fetch an image; ``note`` says why it is not inline although it should be."""
         if file_id in self._wanted_images:
             self._wanted_images.remove(file_id)
-        entry = {"file_id": file_id}
-        if self._file_url is not None:
-            entry["url"] = self._file_url(file_id)
-        if note:
-            entry["note"] = note
-        self._image_files.append(entry)
+        entry = self._made[file_id]
+        self._image_files.append({**entry, "note": note} if note else entry)
         self._pending.append(Delta(fields={"image_files": list(self._image_files)}))
 
     def inline_image(self, file_id: str, media_type: str, data: bytes) -> None:
@@ -377,6 +397,10 @@ class Answer:
         if usage is not None:
             self._pending.append(Delta(usage=usage, service_model=model))
         self._pending.append(Delta(finish_reason=reason, service_model=model))
+
+
+def _is_picture(filename: str | None) -> bool:
+    return bool(filename) and media_type_of(str(filename)).startswith("image/")
 
 
 def _delta_of(kind: str, piece: str) -> Delta:

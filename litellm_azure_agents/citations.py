@@ -183,6 +183,8 @@ def locate(text: str, inner: Json) -> tuple[int, int] | None:
         return None
     spans = [(start, end), (codepoints(text, start), codepoints(text, end))]
     for low, high in spans:
-        if MARKER.fullmatch(text, low, high):
-            return low, high
+        # New agents tell where a marker begins and not where it ends.
+        found = MARKER.match(text, low) if low == high else MARKER.fullmatch(text, low, high)
+        if found is not None:
+            return found.span()
     return min(start, len(text)), min(end, len(text))

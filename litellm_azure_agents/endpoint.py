@@ -42,15 +42,13 @@ class Endpoint:
     base: str
     api_version: str | None = API_VERSIONS[0]
 
-    def url(
-        self, *segments: str, query: Sequence[tuple[str, str]] | None = None, prefix: str = ""
-    ) -> str:
+    def url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
         """The URL of a resource; every segment is encoded, so none can leave its place."""
         path = "".join("/" + quote(segment, safe="") for segment in segments)
         pairs = [*(query or ())]
         if self.api_version:
             pairs.append(("api-version", self.api_version))
-        return f"{self.base}{prefix}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+        return f"{self.base}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
 
 
 def base_from_environment(environ: Mapping[str, str] = os.environ) -> str | None:

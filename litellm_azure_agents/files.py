@@ -137,11 +137,7 @@ class _Content(_FileJob):
             raise errors.bad_request(at.call.context, str(error), param="container_id") from None
 
     def run(self) -> Generator[Action, Any, Any]:
-        url = self.service.content_url(self.file_id)
-        if self.container is not None:
-            parts = ("containers", self.container, "files", self.file_id, "content")
-            url = self.call.endpoint.url(*parts)
-        reply = yield from fetch(self.call, url, doing=f"read the file {self.file_id}")
+        reply = yield from self.service.content(self.file_id, self.container)
         return reply.content
 
 

@@ -10,6 +10,7 @@ from . import errors
 from .actions import Exchange, Gather, Lookup, Lost, Reply, Request, Send, Steps, Upload, Wait
 from .answer import Answer
 from .call import Call
+from .endpoint import Endpoint
 from .exchange import fetch, request
 from .media import NewFile, image_type
 from .retry import backoff, is_retryable, poll_intervals
@@ -21,19 +22,23 @@ READY_SECONDS = 60.0
 
 
 class FileService:
-    """Requests for files; ``prefix`` is where the protocol has them under the project endpoint."""
+    """Requests for files; ``endpoint`` is where the protocol has them, if not with the agents."""
 
-    def __init__(self, call: Call, *, prefix: str = "") -> None:
+    def __init__(self, call: Call, endpoint: Endpoint | None = None) -> None:
         self._call = call
-        self._prefix = prefix
+        self._endpoint = endpoint or call.endpoint
 
     def url(self, *segments: str, **query: str) -> str:
-        return self._call.endpoint.url(
-            "files", *segments, query=list(query.items()), prefix=self._prefix
-        )
+        return self._endpoint.url("files", *segments, query=list(query.items()))
 
-    def content_url(self, file_id: str) -> str:
-        return self.url(file_id, "content")
+    def _file_url(self, file_id: str, container_id: str | None, *segments: str) -> str:
+        if container_id is None:
+            return self.url(file_id, *segments)
+        return self._endpoint.url("containers", container_id, "files", file_id, *segments)
+
+    def content_url(self, file_id: str, container_id: str | None = None) -> str:
+        """Where the bytes are; files of new agents' code interpreter are in its container."""
+        return self._file_url(file_id, container_id, "content")
 
     def info(self, file_id: str) -> Any:
         """The file as the service describes it; raises LiteLLM's exceptions."""
@@ -44,10 +49,11 @@ class FileService:
             raise errors.from_reply(self._call.context, reply, doing=doing)
         return reply.json() or {}
 
-    def content(self, file_id: str) -> Exchange:
+    def content(self, file_id: str, container_id: str | None = None) -> Exchange:
         """The file's bytes, as the content of the Reply."""
         doing = f"read the file {file_id}"
-        return (yield from fetch(self._call, self.content_url(file_id), doing=doing))
+        url = self.content_url(file_id, container_id)
+        return (yield from fetch(self._call, url, doing=doing))
 
     def upload(
         self,
@@ -107,13 +113,13 @@ class FileService:
     def fulfil(self, answer: Answer, *, max_image_bytes: int) -> Steps:
         """Ask for the names and images that the answer lacks; whatever fails, it goes on."""
         needs = answer.needs
-        names = sorted(needs.names)
-        jobs = [self._name(id) for id in names]
-        jobs += [self._image(id, max_image_bytes) for id in needs.images]
+        names = sorted(needs.names.items())
+        jobs = [self._name(*file) for file in names]
+        jobs += [self._image(*file, max_image_bytes) for file in needs.images.items()]
         if not jobs:
             return
         results = yield Gather(jobs)
-        for id, name in zip(names, results, strict=False):
+        for (id, _), name in zip(names, results, strict=False):
             answer.name_file(id, name if isinstance(name, str) else None)
         for id, image in zip(needs.images, results[len(names) :], strict=True):
             if isinstance(image, tuple):
@@ -122,17 +128,18 @@ class FileService:
                 why = image if isinstance(image, str) else "it could not be read"
                 answer.image_reference(id, f"not given inline: {why}")
 
-    def _name(self, file_id: str) -> Any:
-        url = self.url(file_id)
+    def _name(self, file_id: str, container_id: str | None) -> Any:
+        url = self._file_url(file_id, container_id)
         result = yield from self._try(Lookup(url, Request("GET", url), NAME_TTL))
         file = result.json() if isinstance(result, Reply) and result.ok else None
-        return file.get("filename") if isinstance(file, dict) else None
+        if not isinstance(file, dict):
+            return None
+        return file.get("filename") or str(file.get("path") or "").rpartition("/")[2] or None
 
-    def _image(self, file_id: str, limit: int) -> Any:
+    def _image(self, file_id: str, container_id: str | None, limit: int) -> Any:
         """(media type, bytes), or why not."""
-        result = yield from self._try(
-            Send(Request("GET", self.content_url(file_id), max_bytes=limit))
-        )
+        url = self.content_url(file_id, container_id)
+        result = yield from self._try(Send(Request("GET", url, max_bytes=limit)))
         if not isinstance(result, Reply):
             return "the service gave no answer"
         if not result.ok:

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """Where an uploaded file's id goes: ``target["file_id"]``."""
 
     target: Json
@@ -44,18 +44,61 @@ class _File:
     filename: str | None = None
 
 
-class Incoming:
-    """What the messages of one call bring."""
+class Uploads:
+    """What the messages of one call bring, as far as both protocols treat it alike."""
 
     def __init__(self, call: Call, files: FileService) -> None:
         self._call = call
         self._service = files
-        self._files: list[_File] = []
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._inline: list[Json] = []  # image parts with a data URL that is passed on
         self._repaired = False
         self.uploaded: list[str] = []
         """Files to be removed after the answer (``ephemeral_files``)."""
+
+    def _as_file(self, part: Json) -> Place:
+        """Make an image part that has a data URL one with a place for a file id."""
+        raise NotImplementedError
+
+    def _upload(self, places: Sequence[Place], *, fresh: bool = False) -> Steps:
+        ephemeral = self._call.options.ephemeral_files
+        new = {place.new.digest: place.new for place in places}
+        jobs = [
+            self._service.upload_new(file, shared=not ephemeral, fresh=fresh)
+            for file in new.values()
+        ]
+        results = yield Gather(jobs)
+        if ephemeral:
+            self.uploaded += [id for id in results if isinstance(id, str)]
+        ids = dict(zip(new, _checked(results), strict=True))
+        for place in places:
+            place.target["file_id"] = ids[place.new.digest]
+
+    def repair(self, reply: Reply) -> Any:
+        """Whether a refused request is worth sending again: files that someone has deleted since
+        they were uploaded are uploaded anew, data URLs that the service won't take are uploaded."""
+        if self._repaired or reply.status not in (400, 404):
+            return False
+        error = parse_error(reply)
+        text = f"{error.message} {error.param or ''}"
+        places = [p for p in self._places if str(p.target.get("file_id")) in text]
+        fresh = bool(places)
+        if not places and self._inline and _IMAGE_REFUSED.search(text):
+            places = [self._as_file(part) for part in self._inline]
+            self._inline.clear()
+        if not places:
+            return False
+        self._repaired = True
+        yield from self._upload(places, fresh=fresh)
+        return True
+
+
+class Incoming(Uploads):
+    """What the messages for a classic agent bring."""
+
+    def __init__(self, call: Call, files: FileService) -> None:
+        super().__init__(call, files)
+        self._files: list[_File] = []
         if EPHEMERAL_KEY in (call.options.run_metadata or {}):
             raise errors.bad_request(
                 call.context, f"{EPHEMERAL_KEY!r} is reserved", param="run_metadata"
@@ -72,11 +115,17 @@ class Incoming:
         new = parse_image(url)
         if len(url) > self._call.options.max_data_url_bytes:
             part: Json = {"type": "image_file", "image_file": _given(detail=detail)}
-            self._places.append(_Place(part["image_file"], new))
+            self._places.append(Place(part["image_file"], new))
             return part
         part = {"type": "image_url", "image_url": _given(url=url, detail=detail)}
         self._inline.append(part)
         return part
+
+    def _as_file(self, part: Json) -> Place:
+        image = part.pop("image_url")
+        target = _given(detail=image.get("detail"))
+        part |= {"type": "image_file", "image_file": target}
+        return Place(target, parse_image(image["url"]))
 
     def file(self, message: Json, part: Any) -> str:
         """A ``file`` part of ``message``; returns its name. ValueError for unknown types."""
@@ -119,7 +168,7 @@ class Incoming:
             if file.new is None:
                 target["file_id"] = file.file_id
             else:
-                self._places.append(_Place(target, file.new))
+                self._places.append(Place(target, file.new))
 
     def _choose(self, filename: str, tools: Sequence[str]) -> str | None:
         """The tool that gets a file; None for an image that only the model can look at."""
@@ -135,42 +184,6 @@ class Incoming:
             "the agent, give it in `tools` (such as {'type': '" + (possible or ("file_search",))[0]
             + "'}), or say where files go with attach_files"
         )  # fmt: skip
-
-    def _upload(self, places: Sequence[_Place], *, fresh: bool = False) -> Steps:
-        ephemeral = self._call.options.ephemeral_files
-        new = {place.new.digest: place.new for place in places}
-        jobs = [
-            self._service.upload_new(file, shared=not ephemeral, fresh=fresh)
-            for file in new.values()
-        ]
-        results = yield Gather(jobs)
-        if ephemeral:
-            self.uploaded += [id for id in results if isinstance(id, str)]
-        ids = dict(zip(new, _checked(results), strict=True))
-        for place in places:
-            place.target["file_id"] = ids[place.new.digest]
-
-    def repair(self, reply: Reply) -> Any:
-        """Whether a refused request is worth sending again: files that someone has deleted since
-        they were uploaded are uploaded anew, data URLs that the service won't take are uploaded."""
-        if self._repaired or reply.status not in (400, 404):
-            return False
-        error = parse_error(reply)
-        text = f"{error.message} {error.param or ''}"
-        places = [p for p in self._places if str(p.target.get("file_id")) in text]
-        fresh = bool(places)
-        if not places and self._inline and _IMAGE_REFUSED.search(text):
-            for part in self._inline:
-                image = part.pop("image_url")
-                target = _given(detail=image.get("detail"))
-                part |= {"type": "image_file", "image_file": target}
-                places.append(_Place(target, parse_image(image["url"])))
-            self._inline.clear()
-        if not places:
-            return False
-        self._repaired = True
-        yield from self._upload(places, fresh=fresh)
-        return True
 
     # -- removing them -------------------------------------------------------------------------
 

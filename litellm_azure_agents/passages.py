@@ -97,7 +97,8 @@ class Passage:
         if self.complete:
             return True
         decided = self.received if self.citations is None else self.citations.decided
-        return self.start >= 0 and span is not None and span[1] <= decided
+        # A mere point may turn out to be where a marker begins.
+        return self.start >= 0 and span is not None and span[0] < span[1] <= decided
 
     def place(self, span: Span, delivered: int) -> Span:
         """A place in the service's text as one in all that was delivered."""

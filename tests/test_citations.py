@@ -298,7 +298,7 @@ def test_an_annotation_is_given_once_and_as_complete_as_it_came() -> None:
     answer.annotation(0, 0, file_citation("【4:0†source】", 4, "f1", quote="Q"))
     told.take()
     assert told.annotations == [], "its name is not known yet"
-    assert answer.needs.names == {"f1"}
+    assert answer.needs.names == {"f1": None}
     answer.name_file("f1", "a.md")
     told.take()
     answer.whole_text(0, "See 【4:0†source】")

@@ -17,13 +17,15 @@ from ..content import assistant_text, text_of
 from ..continuity import CallRef, HistoryError, decode, read_history
 from ..options import OptionError
 from ..tool_results import APPROVAL_FUNCTION, parse_approval, result_text
-from .payloads import build_user_content, is_system
+from .inputs import Inputs
+from .payloads import is_system
 from .target import Target
 
 JsonObject = dict[str, Any]
 Message = Mapping[str, Any]
 
 CANCELLED = "The call was cancelled: the user went on without its result."
+_NOT_TEXT = ("image_url", "image_file", "file", "input_image", "input_file")
 _ROLES = "messages have the roles system, developer, user, assistant and tool"
 
 
@@ -46,10 +48,10 @@ class Plan:
     """Whether the state was found in the history alone, so that without it the whole would do."""
 
 
-def plan(call: Call, target: Target, *, whole: bool = False) -> Plan:
+def plan(call: Call, target: Target, inputs: Inputs | None = None, *, whole: bool = False) -> Plan:
     """How the call's messages continue what the service has; ``whole`` trusts no ids in them.
 
-    Raises HistoryError, OptionError.
+    What is to be uploaded is left with ``inputs``. Raises HistoryError, OptionError, ValueError.
     """
     messages = call.messages
     history = read_history(messages)
@@ -65,7 +67,7 @@ def plan(call: Call, target: Target, *, whole: bool = False) -> Plan:
         )
     state = given or found
     start = _start(messages, state, history.new, unstored=unstored) if state else 0
-    items = _Items(call, known=state is not None)
+    items = _Items(call, inputs or Inputs(call), known=state is not None)
     if call.options.additional_instructions:
         items.add_text("developer", call.options.additional_instructions)
     items.add_all(messages, start)
@@ -159,8 +161,9 @@ def _service_id(client_id: Any) -> str:
 class _Items:
     """Builds input items message by message, minding which calls wait for their result."""
 
-    def __init__(self, call: Call, *, known: bool) -> None:
+    def __init__(self, call: Call, inputs: Inputs, *, known: bool) -> None:
         self.built: list[JsonObject] = []
+        self._inputs = inputs
         self._options = call.options
         self._known = known
         self._open: dict[str, Message] = {}  # the calls without a result yet, by service id
@@ -187,7 +190,7 @@ class _Items:
                 self.add_text(str(role), text_of(message.get("content")))
         elif role == "user":
             self._cancel_open(pending=pending)
-            content = build_user_content(message.get("content"))
+            content = self._inputs.content(message.get("content"))
             self.built.append({"type": "message", "role": "user", "content": content})
         elif role == "assistant":
             self._cancel_open(pending=False)
@@ -217,13 +220,21 @@ class _Items:
             approve = parse_approval(result_text(message.get("content")), message)
             self.built.append(_approval_response(service_id, approve))
         else:
-            self.built.append(_output(service_id, _build_output(message.get("content"))))
+            self.built.append(_output(service_id, self._output(message.get("content"))))
         self._answer_beside(ref, approve=self._options.approvals == "approve")
 
     def _answer_beside(self, ref: CallRef | None, *, approve: bool) -> None:
         """Approvals that waited beside a call, and of which the client was not asked."""
         for request_id in ref.approvals if ref is not None else ():
             self.built.append(_approval_response(request_id, approve))
+
+    def _output(self, content: Any) -> str | list[JsonObject]:
+        """A result: text, or parts if it has pictures or files."""
+        if isinstance(content, list) and any(
+            isinstance(part, Mapping) and part.get("type") in _NOT_TEXT for part in content
+        ):
+            return self._inputs.content(content)
+        return result_text(content)
 
     def _cancel_open(self, *, pending: bool) -> None:
         """A new turn begins: calls without a result get one that says so."""
@@ -245,17 +256,6 @@ class _Items:
             f"{(call.get('function') or {}).get('name')} ({call.get('id')})"
             for call in self._open.values()
         )
-
-
-def _build_output(content: Any) -> str | list[JsonObject]:
-    """A result: text, or parts if it has pictures or files."""
-    if isinstance(content, list) and any(
-        isinstance(part, Mapping)
-        and part.get("type") in ("image_url", "image_file", "file", "input_image", "input_file")
-        for part in content
-    ):
-        return build_user_content(content)
-    return result_text(content)
 
 
 def _output(call_id: str, output: str | list[JsonObject]) -> JsonObject:

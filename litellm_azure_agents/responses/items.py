@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ CLIENT_CALLS = frozenset(
 _TRACES = frozenset({"mcp_list_tools", "tool_search_output"})
 _PICTURE_FIELDS = ("result",)
 """Of a trace: megabytes that are given out as an image already."""
+_CONTAINER_FILE = re.compile(r"/containers/([^/?#]+)/files/([^/?#]+)")
 
 
 def map_annotation(annotation: Json) -> dict[str, Any]:
@@ -67,12 +69,45 @@ def is_trace(kind: str) -> bool:
 
 
 def map_trace(item: Json) -> dict[str, Any]:
-    """An entry of run_steps: the item's fields as they are, ``type`` without its ending."""
+    """An entry of run_steps: ``type`` is without its ending. What both kinds of agents have, code
+    and searches of files, has the form of classic agents; all other fields are as they are."""
     kind = str(item.get("type"))
     plain = kind.replace("_call_output", "_output").removesuffix("_call").replace("_preview", "")
     fields = {n: v for n, v in item.items() if n not in _PICTURE_FIELDS}
+    if plain == "code_interpreter":
+        outputs = [_map_output(output) for output in fields.pop("outputs", None) or ()]
+        fields[plain] = {"input": fields.pop("code", None) or "", "outputs": outputs}
+    elif plain == "file_search":
+        results = [_map_hit(hit) for hit in fields.pop("results", None) or ()]
+        fields[plain] = {"queries": fields.pop("queries", None) or [], "results": results}
     identified = {"id": str(item.get("id")), "type": plain}
     return {**fields, **identified, "status": str(item.get("status") or "completed")}
+
+
+def _map_output(output: Json) -> dict[str, Any]:
+    """An output of code; a picture is given out as an image already, so only its place is told."""
+    if output.get("type") != "image":
+        return dict(output)
+    url = str(output.get("url") or "")
+    place = container_file(url)
+    if place is not None:
+        return {"type": "image", "image": {"container_id": place[0], "file_id": place[1]}}
+    return {"type": "image", "image": {} if url.startswith("data:") else {"url": url}}
+
+
+def _map_hit(hit: Json) -> dict[str, Any]:
+    mapped = {n: v for n, v in hit.items() if n not in ("filename", "text")}
+    if hit.get("filename") is not None:
+        mapped["file_name"] = hit["filename"]
+    if hit.get("text") is not None:
+        mapped["content"] = [{"type": "text", "text": hit["text"]}]
+    return mapped
+
+
+def container_file(url: str) -> tuple[str, str] | None:
+    """(container id, file id) if a URL is that of a file in a container."""
+    found = None if url.startswith("data:") else _CONTAINER_FILE.search(url)
+    return (found[1], found[2]) if found else None
 
 
 def map_image(item: Json) -> dict[str, Any] | None:

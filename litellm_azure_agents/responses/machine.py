@@ -54,6 +54,7 @@ class ResponseMachine:
         self._live = live
         self._stored = stored
         self._run_steps = run_steps
+        self._pictures: dict[str, dict[Key, str]] = {}  # by container: what code drew
         self._round = 0
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
         self._calls: dict[Key, Json] = {}
@@ -117,6 +118,8 @@ class ResponseMachine:
         key = self._key({**event, "item_id": item.get("id")})
         if item.get("type") == "message":
             self.answer.know(message_id=item.get("id"))
+        elif item.get("type") == "code_interpreter_call":
+            self._code_piece(item.get("id"), item.get("code"))
         elif item.get("type") == "function_call":
             self._call(key, item)
 
@@ -148,6 +151,15 @@ class ResponseMachine:
     def _on_arguments(self, event: Json) -> None:
         self.announce()
         self.answer.tool_arguments(self._key(event), event.get("delta") or "")
+
+    def _on_code(self, event: Json) -> None:
+        self.announce()
+        self._code_piece(event.get("item_id"), event.get("delta"))
+
+    def _code_piece(self, item_id: Any, code: Any) -> None:
+        if self._run_steps and item_id:
+            delta = {"code_interpreter": {"input": code}} if code else {}
+            self.answer.steps.piece(str(item_id), "code_interpreter", delta)
 
     def _on_summary(self, event: Json) -> None:
         self.announce()
@@ -333,10 +345,26 @@ class ResponseMachine:
             self.answer.image(key, image)
 
     def _code(self, key: Key, item: Json) -> None:
+        """What code drew, where the service tells it: as a file of the container, else by URL."""
         for index, output in enumerate(item.get("outputs") or ()):
-            if output.get("type") == "image" and output.get("url"):
-                image = {"type": "image_url", "image_url": {"url": output["url"]}}
-                self.answer.image((*key, index), image)
+            url = output.get("url") if output.get("type") == "image" else None
+            if not url:
+                continue
+            place = items.container_file(url)
+            if place is not None:
+                self.answer.image_file(place[1], place[0])
+            else:
+                output_key: Key = (*key, index)
+                self._pictures.setdefault(str(item.get("container_id")), {})[output_key] = url
+
+    def finish_pictures(self) -> None:
+        """What code drew is told by its URL and, mostly, cited as a file of the container besides:
+        each cited image stands for one, and those that remain are given by their URLs."""
+        for container, pictures in self._pictures.items():
+            cited = self.answer.images_of(container)
+            for key, url in list(pictures.items())[cited:]:
+                self.answer.image(key, {"type": "image_url", "image_url": {"url": url}})
+        self._pictures.clear()
 
     def _approval(self, key: Key, item: Json) -> None:
         self._approvals[str(item.get("id"))] = item
@@ -366,6 +394,7 @@ _HANDLERS: dict[str, Callable[[ResponseMachine, Json], None]] = {
     "response.refusal.delta": ResponseMachine._on_refusal,
     "response.refusal.done": ResponseMachine._on_refusal_done,
     "response.function_call_arguments.delta": ResponseMachine._on_arguments,
+    "response.code_interpreter_call_code.delta": ResponseMachine._on_code,
     "response.reasoning_summary_text.delta": ResponseMachine._on_summary,
     "response.reasoning_text.delta": ResponseMachine._on_reasoning,
     "error": ResponseMachine._on_error,

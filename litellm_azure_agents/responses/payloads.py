@@ -20,55 +20,7 @@ from .target import Target
 JsonObject = dict[str, Any]
 
 
-# -- content -----------------------------------------------------------------------------------
-
-
-def build_user_content(content: Any) -> str | list[JsonObject]:
-    """A user message's content; raises ValueError for parts that an agent can't take."""
-    if not isinstance(content, list):
-        return text_of(content)
-    parts = [_build_part(part) for part in content]
-    if len(parts) == 1 and parts[0]["type"] == "input_text":
-        return str(parts[0]["text"])
-    return parts
-
-
-def _build_part(part: Any) -> JsonObject:
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if isinstance(part, str):
-        return {"type": "input_text", "text": part}
-    if kind in ("text", "input_text", "output_text"):
-        return {"type": "input_text", "text": str(part.get("text") or "")}
-    if kind == "image_url":
-        image = part.get("image_url")
-        image = {"url": image} if isinstance(image, str) else dict(image or {})
-        url = str(image.get("url") or "")
-        if not url.startswith(("https://", "http://", "data:image/")):
-            raise ValueError("image_url takes an https URL or a data:image/… URL")
-        return {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
-    if kind == "image_file":
-        image = part.get("image_file") or {}
-        return {
-            "type": "input_image",
-            "file_id": image.get("file_id"),
-            "detail": image.get("detail") or "auto",
-        }
-    if kind == "file":
-        return _build_file(part.get("file") or {})
-    if kind in ("input_image", "input_file"):
-        return dict(part)
-    raise ValueError(f"a content part of type {kind!r} can't be given to an agent")
-
-
-def _build_file(file: Mapping[str, Any]) -> JsonObject:
-    names = ("file_id", "file_data", "file_url", "filename")
-    built = {name: file[name] for name in names if file.get(name) is not None}
-    file_id = built.get("file_id")
-    if isinstance(file_id, str) and file_id.startswith(("https://", "http://")):
-        built["file_url"] = built.pop("file_id")
-    if not built.keys() & {"file_id", "file_data", "file_url"}:
-        raise ValueError("a file part needs a file_id, file_data or file_url")
-    return {"type": "input_file", **built}
+# -- messages ----------------------------------------------------------------------------------
 
 
 def is_system(message: Mapping[str, Any]) -> bool:

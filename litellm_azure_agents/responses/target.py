@@ -65,6 +65,15 @@ class Target:
         return self.project.url("agents", self.name)
 
     @property
+    def files(self) -> Endpoint | None:
+        """Under it are ``/files`` and ``/containers``, where there are any (protocols B1, B7)."""
+        if self.style == "project":
+            return self.endpoint
+        if self.style == "agent" and self.project is not None:
+            return Endpoint(f"{self.project.base}/openai/v1", None)
+        return None
+
+    @property
     def takes_settings(self) -> bool:
         """Whether the endpoint takes tools, instructions and the like with a call (protocols C)."""
         return self.style == "container"

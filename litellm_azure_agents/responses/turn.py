@@ -15,9 +15,11 @@ from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Send, Steps, St
 from ..answer import Answer, Usage
 from ..call import Call
 from ..exchange import LostAnswer, request
+from ..filestore import FileService
 from ..options import OptionError
 from ..retry import poll_intervals
 from . import history, payloads, refused
+from .inputs import Inputs
 from .items import add_usage, finish_reason, map_usage
 from .machine import TERMINAL, ResponseMachine
 from .service import ResponseService, is_unknown_state, refusal_of
@@ -25,6 +27,7 @@ from .target import Target
 
 Json = Mapping[str, Any]
 _SESSION_HEADER = "x-agent-session-id"
+_OUTPUTS, _SEARCH_RESULTS = "code_interpreter_call.outputs", "file_search_call.results"
 _READING = "read the response's events"
 
 
@@ -34,13 +37,19 @@ class ResponseTurn:
     def __init__(self, call: Call, target: Target) -> None:
         self.call = call
         self.target = target
-        self.answer = Answer(citations=call.options.citations)
+        self.files = None if target.files is None else FileService(call, target.files)
+        self.answer = Answer(
+            citations=call.options.citations,
+            inline_images=call.options.include_images == "inline",
+            file_url=None if self.files is None else self.files.content_url,
+        )
         self.service = ResponseService(call, target)
         self._polling = call.options.run_mode == "poll"
         self._background = self._polling or call.options.background
         self._opened = False  # a request that makes a response may have been acted on
         self._lost: Lost | None = None  # why the stream ended early
         self._usage: Usage | None = None
+        self._ours: set[str] = set()  # fields that nobody asked for: the call does without
         tools = payloads.caller_tools(call)
         self.machine = ResponseMachine(
             self.answer,
@@ -60,13 +69,28 @@ class ResponseTurn:
     def run(self) -> Steps:
         try:
             body = payloads.build_body(self.call, self.target, polling=self._polling)
-            plan = history.plan(self.call, self.target)
+            inputs = Inputs(self.call, self.files)
+            plan = history.plan(self.call, self.target, inputs)
             body.update((yield from self._tools()))
         except ValueError as error:  # HistoryError and OptionError included
             raise self._bad_request(error) from None
-        yield from self._respond(body, plan)
+        self._include(body)
+        yield from self._respond(body, plan, inputs)
         yield from self._approve(body)
         yield from self._conclude()
+
+    def _include(self, body: dict[str, Any]) -> None:
+        """Ask for what tools found and printed, and for images that no text refers to; a container
+        decides itself what it tells."""
+        options = self.call.options
+        asked = [*(options.include or ())]
+        if options.include_run_steps:
+            asked += [_OUTPUTS, _SEARCH_RESULTS]
+        elif options.include_images == "inline":
+            asked.append(_OUTPUTS)
+        if asked and not self.target.takes_settings:
+            body["include"] = list(dict.fromkeys(asked))
+            self._ours = {"include"} if not options.include else set()
 
     def _bad_request(self, error: ValueError) -> Exception:
         param = error.param if isinstance(error, OptionError) else "messages"
@@ -96,24 +120,37 @@ class ResponseTurn:
         payloads.check_against(definition, tools, text, call.agent)
         return {}
 
-    def _respond(self, body: dict[str, Any], plan: history.Plan) -> Steps:
+    def _respond(
+        self, body: dict[str, Any], plan: history.Plan, inputs: Inputs | None = None
+    ) -> Steps:
         """Make the response, and follow it until it ends."""
         self.answer.know(conversation_id=plan.conversation_id)
         full = {**body, **plan.body}
         if plan.items or not plan.body:
             full["input"] = plan.items
-        reply = yield from self._open(full)
+        reply = yield from self._send(full, inputs)
         if not reply.ok and plan.found and is_unknown_state(reply):
             # The ids in the history are of another project or too old; the history is the truth.
+            inputs = Inputs(self.call, self.files)
             try:
-                whole = history.plan(self.call, self.target, whole=True)
+                whole = history.plan(self.call, self.target, inputs, whole=True)
             except ValueError as error:
                 raise self._bad_request(error) from None
-            reply = yield from self._open({**body, "input": whole.items})
+            reply = yield from self._send({**body, "input": whole.items}, inputs)
         if not reply.ok:
             raise refusal_of(self.call, reply)
         self._opened = True
         yield from self._follow(reply)
+
+    def _send(self, body: dict[str, Any], inputs: Inputs | None) -> Any:
+        """Upload what the messages bring, then send what makes the response."""
+        if inputs is None:
+            return (yield from self._open(body))
+        yield from inputs.upload()
+        reply = yield from self._open(body)
+        if not reply.ok and (yield from inputs.repair(reply)):
+            reply = yield from self._open(body)
+        return reply
 
     def _open(self, body: dict[str, Any]) -> Any:
         """Send what makes the response; without the fields that the service refuses, if it may."""
@@ -125,7 +162,7 @@ class ResponseTurn:
                 request_ = Request("POST", self.target.url(), body)
                 reply = yield from self.service.unlocked(action(request_), doing=doing)
                 named = [name for name in refused.fields_in(reply) if name in body]
-                if not (named and self.call.drop_params):
+                if not named or not (self.call.drop_params or self._ours.issuperset(named)):
                     break
                 body = {name: value for name, value in body.items() if name not in named}
         except LostAnswer as lost:
@@ -267,6 +304,7 @@ class ResponseTurn:
             reason = "tool_calls"
         machine.finish_calls(ask=call.options.approvals == "return")
         machine.announce()
+        yield from self._complete()
         if call.options.ephemeral_thread and reason != "tool_calls":
             yield from self.service.forget(self.ids)
         usage = add_usage(self._usage, map_usage(response.get("usage")))
@@ -274,6 +312,17 @@ class ResponseTurn:
             self.answer.fields(usage_unknown=True)  # a hosted agent need not count tokens
         self.answer.finish(reason, usage=usage, model=response.get("model") or None)
         yield Emit(self.answer.take())
+
+    def _complete(self) -> Steps:
+        """Ask for what the answer refers to, now that no text has to wait for it."""
+        limit = self.call.options.max_image_bytes
+        for _ in range(2):  # a name may show that a file is an image
+            yield from self._emit()
+            if self.files is not None:
+                yield from self.files.fulfil(self.answer, max_image_bytes=limit)
+        for file_id in self.answer.needs.images:
+            self.answer.image_reference(file_id, "not given inline: the endpoint has no files")
+        self.machine.finish_pictures()
 
     def abandon(self) -> Steps:
         """The call ends early. A response in the foreground ends with its connection."""

@@ -130,8 +130,10 @@ def feed(machine: ResponseMachine, events: Sequence[dict[str, Any]]) -> None:
 def fold(machine: ResponseMachine) -> dict[str, Any]:
     """All that was given out, in a form that doesn't depend on the deltas' cuts."""
     machine.finish_calls()
-    machine.answer.finish("stop", usage=None, model=None)
     deltas = machine.answer.take()
+    machine.finish_pictures()
+    machine.answer.finish("stop", usage=None, model=None)
+    deltas += machine.answer.take()
     calls: dict[int, list[str]] = {}
     fields: dict[str, Any] = {}
     for delta in deltas:
@@ -187,8 +189,31 @@ def test_what_a_stream_says(name: str) -> None:
         assert kinds == ["file_search", "bing_grounding", "bing_grounding_output", "mcp_list_tools"]
     if name == "code":
         (step,) = got["fields"]["run_steps"]
-        assert (step["id"], step["type"], step["code"]) == ("ci_1", "code_interpreter", "1+1")
+        assert (step["id"], step["type"]) == ("ci_1", "code_interpreter")
+        assert step["code_interpreter"] == {
+            "input": "1+1",
+            "outputs": [{"type": "logs", "logs": "2"},
+                        {"type": "image", "image": {"url": "https://i.test/x"}}],
+        }  # fmt: skip
         assert [i["image_url"]["url"] for i in got["images"]] == ["https://i.test/x"]
+
+
+def test_each_picture_comes_once() -> None:
+    """By the file that the text cites; the one that no text refers to by its URL."""
+    drawn = [{"type": "image", "url": f"{PICTURE}{n}"} for n in range(2)]
+    code = {**ITEMS["code"][0], "outputs": drawn}
+    cited = {"type": "container_file_citation", "container_id": "cntr_1", "file_id": "cfile_1",
+             "filename": "a.png", "start_index": 0, "end_index": 0}  # fmt: skip
+    m = machine()
+    feed(m, events_of([code, message("msg_1", text("Look.", cited))]))
+    got = fold(m)
+    assert [i["image_url"]["url"] for i in got["images"]] == [f"{PICTURE}1"]
+    assert [f["file_id"] for f in got["fields"]["image_files"]] == ["cfile_1"]
+    kept = {"type": "image", "url": "https://x.test/v1/containers/cntr_1/files/cfile_1/content"}
+    m = machine()
+    feed(m, events_of([{**code, "outputs": [kept]}, message("msg_1", text("Look.", cited))]))
+    got = fold(m)
+    assert (got["images"], len(got["fields"]["image_files"])) == ([], 1)
 
 
 @pytest.mark.parametrize("name", ITEMS)

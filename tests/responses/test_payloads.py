@@ -20,6 +20,7 @@ from litellm_azure_agents.errors import Context
 from litellm_azure_agents.options import OptionError, Options, Params
 from litellm_azure_agents.responses import history, payloads, refused
 from litellm_azure_agents.responses.identity import agent_headers
+from litellm_azure_agents.responses.inputs import Inputs
 from litellm_azure_agents.responses.target import resolve_target
 from tests.responses.test_machine import events_of, final, message, text
 from tests.ways import Way
@@ -234,19 +235,26 @@ def test_system_messages() -> None:
         ({"type": "text", "text": "t"}, {"type": "input_text", "text": "t"}),
         ({"type": "image_url", "image_url": "https://i.test/a.png"},
          {"type": "input_image", "image_url": "https://i.test/a.png", "detail": "auto"}),
-        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,A", "detail": "low"}},
-         {"type": "input_image", "image_url": "data:image/png;base64,A", "detail": "low"}),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ==", "detail": "low"}},
+         {"type": "input_image", "image_url": "data:image/png;base64,QQ==", "detail": "low"}),
         ({"type": "image_file", "image_file": {"file_id": "f"}},
          {"type": "input_image", "file_id": "f", "detail": "auto"}),
         ({"type": "file", "file": {"file_id": "f"}}, {"type": "input_file", "file_id": "f"}),
         ({"type": "file", "file": {"file_data": "data:,a", "filename": "a.txt"}},
-         {"type": "input_file", "file_data": "data:,a", "filename": "a.txt"}),
-        ({"type": "file", "file": {"file_id": "https://f.test/a"}},
+         {"type": "input_file", "file_data": "data:text/plain;base64,YQ==", "filename": "a.txt"}),
+        ({"type": "file", "file": {"file_data": "YQ==", "format": "text/markdown"}},
+         {"type": "input_file", "file_data": "data:text/markdown;base64,YQ==",
+          "filename": "file.md"}),
+        ({"type": "file", "file": {"file_id": "f", "filename": "a.png"}},
+         {"type": "input_image", "file_id": "f", "detail": "auto"}),
+        ({"type": "file", "file": {"file_data": "data:image/png;base64,QQ=="}},
+         {"type": "input_image", "image_url": "data:image/png;base64,QQ==", "detail": "auto"}),
+        ({"type": "input_file", "file_url": "https://f.test/a"},
          {"type": "input_file", "file_url": "https://f.test/a"}),
     ],
 )  # fmt: skip
 def test_parts(part: Any, built: Any) -> None:
-    assert payloads.build_user_content([{"type": "text", "text": "-"}, part])[1] == built
+    assert Inputs(make_call([])).content([{"type": "text", "text": "-"}, part])[1] == built
 
 
 def test_results_with_pictures_stay_parts() -> None:
