@@ -13,7 +13,8 @@ Read           list of ServerEvent that arrived together; None at the end of the
 Wait           None
 Lookup         Reply or Lost; successful replies are cached by key and shared (single flight)
 Gather         list of what each generator returned, or the exception that it raised
-Salvage        as Read: what a just-cancelled Stream still brings, within the cleaning-up time
+Salvage        as Read: what a just-cancelled Stream still brings, within the cleaning-up time;
+               its Reply if it brought no event stream
 Emit           None (the driver hands the deltas to the caller)
 =============  ====================================================================================
 """

@@ -471,10 +471,13 @@ class AsyncDriver:
             self._ahead = None
         return b"".join(pieces)
 
-    async def _salvage(self) -> list[ServerEvent] | Lost | None:
-        if self._opening is not None:
+    async def _salvage(self) -> list[ServerEvent] | Reply | Lost | None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
             with anyio.move_on_after(self._session.remaining()):
-                await self._opening
+                reply = await opening
+                if isinstance(reply, Reply) and not reply.streaming:
+                    return reply
         return await self._read()
 
     async def _drain(self, complete: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import errors
-from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Send, Steps, Stream
+from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Steps, Stream
 from ..answer import Answer, Usage
 from ..call import Call
 from ..exchange import LostAnswer, request
@@ -155,12 +155,11 @@ class ResponseTurn:
     def _open(self, body: dict[str, Any]) -> Any:
         """Send what makes the response; without the fields that the service refuses, if it may."""
         doing = "create the response"
-        action = Send if self._polling else Stream
         self._opened = True
         try:
             while True:
                 request_ = Request("POST", self.target.url(), body)
-                reply = yield from self.service.unlocked(action(request_), doing=doing)
+                reply = yield from self.service.unlocked(Stream(request_), doing=doing)
                 named = [name for name in refused.fields_in(reply) if name in body]
                 if not named or not (self.call.drop_params or self._ours.issuperset(named)):
                     break
@@ -331,9 +330,13 @@ class ResponseTurn:
             return
         if response is not None and response.get("status") in TERMINAL:
             return
-        if self.machine.response_id is None:
-            batch = yield Salvage()
-            for event in batch if isinstance(batch, list) else ():
+        while self.machine.response_id is None:
+            found = yield Salvage()
+            if isinstance(found, Reply) and found.ok:
+                self.machine.adopt(found.json() or {})
+            if not isinstance(found, list):
+                break
+            for event in found:
                 self.machine.receive(event)
         if self.machine.response_id is not None:
             yield from self.service.cancel(self.machine.response_id)

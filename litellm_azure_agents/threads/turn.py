@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from .. import errors
-from ..actions import Emit, Exchange, Read, Request, Salvage, Send, Steps, Stream, Wait
+from ..actions import Emit, Exchange, Read, Reply, Request, Salvage, Send, Steps, Stream, Wait
 from ..answer import Answer, Usage
 from ..call import Call
 from ..continuity import Continuation, HistoryError, ToolResult, read_history
@@ -186,10 +186,10 @@ class ThreadTurn:
 
     def _open(self, url: str, body: dict[str, Any], *, doing: str) -> Steps:
         """Send what makes the run, and follow it until it ends or waits."""
-        action = Send if self._polling else Stream
         self._opened = True
         try:
-            reply = yield from self._when_free(action(Request("POST", url, body)), doing=doing)
+            # Stream, polled or not: what it makes is salvaged when we are cancelled meanwhile.
+            reply = yield from self._when_free(Stream(Request("POST", url, body)), doing=doing)
         except LostAnswer as lost:
             run = yield from self._find_run()
             if run is None:
@@ -300,9 +300,7 @@ class ThreadTurn:
     def _send_outputs(self, body: dict[str, Any]) -> Steps:
         thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
         url = self.service.url(thread_id, "runs", run_id, "submit_tool_outputs")
-        action = (Send if self._polling else Stream)(
-            Request("POST", url, {**body, "stream": not self._polling})
-        )
+        action = Stream(Request("POST", url, {**body, "stream": not self._polling}))
         self.machine.expect_more()
         self._opened = True
         doing = "submit the tool results"
@@ -401,9 +399,13 @@ class ThreadTurn:
         run = self.machine.run
         if not self._opened or (run is not None and run.get("status") in TERMINAL):
             return
-        if self.machine.run_id is None:
-            batch = yield Salvage()
-            for event in batch if isinstance(batch, list) else ():
+        while self.machine.run_id is None:
+            found = yield Salvage()
+            if isinstance(found, Reply) and found.ok:
+                self._adopt(found.json() or {})
+            if not isinstance(found, list):
+                break
+            for event in found:
                 self.machine.receive(event)
         if self.machine.run_id is None:
             found = yield from self._find_run()
