@@ -20,8 +20,12 @@ OLDEST = ROOT / ".venv-oldest"
 HEART = ["test_parity", "test_wire", "test_chat", "test_tools", "test_registration", "test_proxy",
          "responses"]  # fmt: skip
 """What touches LiteLLM most."""
-NEEDED = ["pytest", "pytest-asyncio", "respx", "httpx-sse", "starlette", "uvicorn",
+NEEDED = ["pytest", "pytest-asyncio", "pytest-xdist", "respx", "httpx-sse", "starlette", "uvicorn",
           "python-multipart", "hypothesis"]  # fmt: skip
+
+
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
+"""Two processes, whatever the machine has: files share servers, so each stays in one."""
 
 
 def run(title: str, *command: str | Path) -> None:
@@ -55,9 +59,9 @@ def main() -> None:
     run("ruff check", python, "-m", "ruff", "check", ".")
     run("ruff format", python, "-m", "ruff", "format", "--check", ".")
     run("mypy", python, "-m", "mypy")
-    run("tests with the oldest LiteLLM", oldest_python(), "-m", "pytest",
+    run("tests with the oldest LiteLLM", oldest_python(), *PYTEST,
         *(f"tests/{name}" + ("" if name == "responses" else ".py") for name in HEART))  # fmt: skip
-    run("tests", python, "-m", "pytest")
+    run("tests", python, *PYTEST)
 
 
 if __name__ == "__main__":
