@@ -40,7 +40,7 @@ def run(title: str, *command: str | Path) -> None:
 
 def oldest_python() -> Path:
     """The interpreter of the environment with the oldest LiteLLM."""
-    wanted = re.search(r'"litellm>=([\d.]+),', (ROOT / "pyproject.toml").read_text())
+    wanted = re.search(r'"litellm\[mcp\]>=([\d.]+),', (ROOT / "pyproject.toml").read_text())
     assert wanted is not None
     python = OLDEST / "bin" / "python"
     if not python.exists():
