@@ -27,7 +27,6 @@ class Call:
     random: Callable[[], float]
     max_retries: int
     call_id: str | None = None
-    user: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     drop_params: bool = False
 

@@ -10,6 +10,7 @@ and raise LiteLLM's exceptions. (LiteLLM's own ``litellm.file_content`` knows no
 
 from __future__ import annotations
 
+import abc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -108,7 +109,7 @@ async def alist(*, purpose: str | None = None, **connection: Any) -> Any:
 # -- jobs --------------------------------------------------------------------------------------
 
 
-class _FileJob:
+class _FileJob(abc.ABC):
     """One request for one file; nothing is owed when it ends early."""
 
     def __init__(self, at: Connection, file_id: str) -> None:
@@ -119,8 +120,9 @@ class _FileJob:
         except ValueError as error:
             raise errors.bad_request(at.call.context, str(error), param="file_id") from None
 
+    @abc.abstractmethod
     def run(self) -> Generator[Action, Any, Any]:
-        raise NotImplementedError
+        """The request, and its answer as the value."""
 
     def abandon(self) -> Steps:
         yield from ()

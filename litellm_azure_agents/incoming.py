@@ -6,6 +6,7 @@ message that can't be taken) and leaves the places where file ids go. `prepare` 
 
 from __future__ import annotations
 
+import abc
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class _File:
     filename: str | None = None
 
 
-class Uploads:
+class Uploads(abc.ABC):
     """What the messages of one call bring, as far as both protocols treat it alike."""
 
     def __init__(self, call: Call, files: FileService) -> None:
@@ -56,9 +57,9 @@ class Uploads:
         self.uploaded: list[str] = []
         """Files to be removed after the answer (``ephemeral_files``)."""
 
+    @abc.abstractmethod
     def _as_file(self, part: Json) -> Place:
         """Make an image part that has a data URL one with a place for a file id."""
-        raise NotImplementedError
 
     def _upload(self, places: Sequence[Place], *, fresh: bool = False) -> Steps:
         ephemeral = self._call.options.ephemeral_files

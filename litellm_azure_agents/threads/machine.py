@@ -35,8 +35,6 @@ class RunMachine:
         """Payload of an ``error`` event."""
         self.started = False
         """Whether the run has begun to answer: an error after this is one in mid-stream."""
-        self.done = False
-        """Whether the service said that the stream is complete."""
         self._known_calls: dict[tuple[Any, Any], str] = {}
 
     @property
@@ -51,7 +49,6 @@ class RunMachine:
     def expect_more(self) -> None:
         """A submit is going out: the run goes on in another stream."""
         self.run = None
-        self.done = False
 
     # -- events --------------------------------------------------------------------------------
 
@@ -68,8 +65,6 @@ class RunMachine:
                     return  # cut in mid-event; the stream's end shows what is missing
                 data = {"message": event.data}
             handler(self, data if isinstance(data, dict) else {"message": str(data)})
-        elif event.name == "done":
-            self.done = True
 
     def _on_thread(self, thread: Json) -> None:
         self.answer.know(thread_id=thread.get("id"))
