@@ -279,18 +279,26 @@ class _Create:
         while batch.get("status") == "in_progress":
             self._report_batch(batch)
             if self.call.remaining() <= 0:
-                raise errors.Timeout(
-                    message=f"the files were not indexed within the timeout of "
-                    f"{self.call.timeout:g} s; the batch was cancelled",
-                    model=self.call.context.model,
-                    llm_provider=self.call.context.provider,
-                )
+                raise self._too_slow()
             yield Wait(next_interval())
-            doing = "see how far the indexing is"
-            batch = (yield from fetch(self.call, self._url(*path), doing=doing)).json() or {}
+            try:
+                doing = "see how far the indexing is"
+                batch = (yield from fetch(self.call, self._url(*path), doing=doing)).json() or {}
+            except errors.Timeout:
+                if self.call.remaining() > 1:
+                    raise  # the service said so, not our clock
+                raise self._too_slow() from None
         self._batch_url = None
         self._report_batch(batch)
         yield from self._outcomes(result, path, batch)
+
+    def _too_slow(self) -> errors.Timeout:
+        return errors.Timeout(
+            message=f"the files were not indexed within the timeout of "
+            f"{self.call.timeout:g} s; the batch was cancelled",
+            model=self.call.context.model,
+            llm_provider=self.call.context.provider,
+        )
 
     def _outcomes(
         self, result: VectorStore, path: Sequence[str], batch: Mapping[str, Any]
