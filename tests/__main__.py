@@ -1,6 +1,7 @@
 """All checks, in order: style, types, the whole suite, and its heart on the oldest LiteLLM.
 
-    python -m tests
+    python -m tests              needs no more than Python; tests the page if Chromium is there
+    python -m tests --browser    first installs Debian's Chromium if it is missing (as root)
 
 The oldest LiteLLM of the range in pyproject.toml lives in an environment of its own beside this
 one, made when first needed.
@@ -8,7 +9,10 @@ one, made when first needed.
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -53,8 +57,25 @@ def oldest_python() -> Path:
     return python
 
 
+def install_browser() -> None:
+    """What the emulator's page is tested with; where it can't be had, its tests are skipped."""
+    if shutil.which("chromedriver"):
+        return
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        print("\n== no Chromium: install chromium and chromium-driver to test the page too")
+        return
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in ("update", "install -y --no-install-recommends chromium chromium-driver"):
+        print(f"\n== apt-get {command}", flush=True)
+        subprocess.run(["apt-get", "-qq", *command.split()], env=quiet, stdout=subprocess.DEVNULL)
+
+
 def main() -> None:
     """Everything; the last lines of pytest say how many tests passed."""
+    arguments = argparse.ArgumentParser(prog="python -m tests")
+    arguments.add_argument("--browser", action="store_true", help="install Chromium if missing")
+    if arguments.parse_args().browser:
+        install_browser()
     python = sys.executable
     run("ruff check", python, "-m", "ruff", "check", ".")
     run("ruff format", python, "-m", "ruff", "format", "--check", ".")

@@ -21,7 +21,8 @@ FLAGS = [
     "--disable-dev-shm-usage",
 ]  # fmt: skip
 KEYS = {"Enter": "\ue007", "Escape": "\ue00c"}
-TIMEOUT = 6.0
+TIMEOUT = 30.0
+"""Seconds for what takes one, on a machine that does ten other things."""
 
 
 class Browser:
