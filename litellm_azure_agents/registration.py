@@ -7,6 +7,9 @@ time.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -133,6 +136,9 @@ def register() -> None:
                 _responses_config_for(ProviderConfigManager.get_provider_responses_api_config)
             ),
         )
+        for module in _bridge_modules():
+            check = module.responses_api_bridge_check
+            _replace(module, "responses_api_bridge_check", _bridges_no_agents(check))
         http_handler = native_responses.base_llm_http_handler
         _replace(
             http_handler,
@@ -170,6 +176,7 @@ def _check_seams() -> None:
         (builtin, "AzureAIAgentsConfig"),
         (AzureFoundryModelInfo, "get_azure_ai_config_for_model"),
         (AzureAIStudioConfig, "_get_openai_compatible_provider_info"),
+        *((module, "responses_api_bridge_check") for module in _bridge_modules()),
         (ProviderConfigManager, "get_provider_responses_api_config"),
         (native_responses, "base_llm_http_handler"),
         (native_responses.base_llm_http_handler, "response_api_handler"),
@@ -213,6 +220,28 @@ def _provider_info(original: Callable[..., Any]) -> Callable[..., Any]:
         return base, key, custom_llm_provider
 
     return _get_openai_compatible_provider_info
+
+
+def _bridge_modules() -> list[Any]:
+    """Where LiteLLM looks up whether a chat call is bridged to the Responses API."""
+    modules = [sys.modules["litellm.main"]]
+    if importlib.util.find_spec("litellm.responses.bridge_check"):  # 1.109 and later
+        modules.append(importlib.import_module("litellm.responses.bridge_check"))
+    return modules
+
+
+def _bridges_no_agents(original: Callable[..., Any]) -> Callable[..., Any]:
+    """LiteLLM 1.109 bridges chat with new agents to the Responses API, as any version does where
+    ``model_info`` says ``mode: responses``; the bridge knows nothing of threads."""
+
+    def responses_api_bridge_check(model: str, *args: Any, **kwargs: Any) -> Any:
+        info, bridged = original(model, *args, **kwargs)
+        provider = args[0] if args else kwargs.get("custom_llm_provider")
+        if provider == PROVIDER or (provider == "azure_ai" and model.startswith(ROUTE)):
+            return {**info, "mode": "chat"}, model
+        return info, bridged
+
+    return responses_api_bridge_check
 
 
 def _responses_config_for(original: Callable[..., Any]) -> Callable[..., Any]:

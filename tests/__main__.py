@@ -1,10 +1,12 @@
-"""All checks, in order: style, types, the whole suite, and its heart on the oldest LiteLLM.
+"""All checks, in order: style, types, and the suite on three releases of LiteLLM.
 
     python -m tests              needs no more than Python; tests the page if Chromium is there
     python -m tests --browser    first installs Debian's Chromium if it is missing (as root)
 
-The oldest LiteLLM of the range in pyproject.toml lives in an environment of its own beside this
-one, made when first needed.
+The whole suite runs on the LiteLLM that is installed, its heart also on the oldest of the range in
+pyproject.toml, which lives in an environment of its own beside this one, and on the newest that is
+known to work, should the installed one be older (pip takes an older release where it can't have all
+that the newest asks for): that lies in a folder of its own, ahead of the installed one.
 """
 
 from __future__ import annotations
@@ -17,13 +19,20 @@ import subprocess
 import sys
 import time
 import venv
+from importlib import metadata
 from pathlib import Path
+
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 OLDEST = ROOT / ".venv-oldest"
+NEWEST = "1.109.1"
 HEART = ["test_parity", "test_wire", "test_chat", "test_tools", "test_registration", "test_proxy",
          "responses"]  # fmt: skip
 """What touches LiteLLM most."""
+SEAMS = ["test_registration", "test_chat", "test_proxy", "test_responses_live",
+         "test_responses_proxy"]  # fmt: skip
+"""What a new release of LiteLLM breaks first."""
 NEEDED = ["pytest", "pytest-asyncio", "pytest-xdist", "respx", "httpx-sse", "starlette", "uvicorn",
           "python-multipart", "hypothesis"]  # fmt: skip
 
@@ -32,14 +41,21 @@ PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
 """Two processes, whatever the machine has: files share servers, so each stays in one."""
 
 
-def run(title: str, *command: str | Path) -> None:
+def run(title: str, *command: str | Path, path: Path = ROOT) -> None:
     """Run and show a command from the project's root; a failure ends it all."""
     print(f"\n== {title}", flush=True)
     started = time.monotonic()
-    code = subprocess.run([str(word) for word in command], cwd=ROOT).returncode
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    code = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment).returncode
     print(f"== {title}: {'ok' if code == 0 else 'FAILED'}, {time.monotonic() - started:.0f} s")
     if code:
         sys.exit(code)
+
+
+def files(names: list[str]) -> list[Path]:
+    """The test files, or folders, of these names."""
+    return [path if (path := Path("tests", name)).is_dir() else path.with_suffix(".py")
+            for name in names]  # fmt: skip
 
 
 def oldest_python() -> Path:
@@ -55,6 +71,18 @@ def oldest_python() -> Path:
         *NEEDED,
     )
     return python
+
+
+def newest_folder() -> Path | None:
+    """Where the newest LiteLLM lies; None if the installed one is as new."""
+    installed = metadata.version("litellm")
+    if Version(installed) >= Version(NEWEST):
+        return None
+    folder = ROOT / f".litellm-{NEWEST}"
+    if not folder.exists():
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder]
+        run(f"fetch LiteLLM {NEWEST}", *pip, f"litellm=={NEWEST}")
+    return folder
 
 
 def install_browser() -> None:
@@ -80,8 +108,10 @@ def main() -> None:
     run("ruff check", python, "-m", "ruff", "check", ".")
     run("ruff format", python, "-m", "ruff", "format", "--check", ".")
     run("mypy", python, "-m", "mypy")
-    run("tests with the oldest LiteLLM", oldest_python(), *PYTEST,
-        *(f"tests/{name}" + ("" if name == "responses" else ".py") for name in HEART))  # fmt: skip
+    run("tests with the oldest LiteLLM", oldest_python(), *PYTEST, *files(HEART))
+    newest = newest_folder()
+    if newest is not None:
+        run(f"tests with LiteLLM {NEWEST}", python, *PYTEST, *files(SEAMS), path=newest)
     run("tests", python, *PYTEST)
 
 

@@ -32,8 +32,10 @@ def running_proxy(folder: Path, config: dict[str, Any], *, workers: int = 1) -> 
         str(Path(sys.executable).with_name("litellm")), "--config", str(path),
         "--host", "127.0.0.1", "--port", str(port), "--num_workers", str(workers),
     ]  # fmt: skip
-    root = str(Path(__file__).parents[1])
-    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": root}
+    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    # This project, behind the release of LiteLLM that the tests may have put there.
+    paths = [os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[1])]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:

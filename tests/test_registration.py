@@ -12,6 +12,7 @@ import httpx
 import litellm
 import pytest
 import respx
+from litellm.caching.caching_handler import LLMCachingHandler
 from litellm.llms.azure_ai import agents as builtin
 from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
 from litellm.llms.azure_ai.common_utils import AzureFoundryModelInfo
@@ -38,6 +39,8 @@ def state() -> dict[str, Any]:
         "info": dict(vars(AzureFoundryModelInfo)),
         "studio": dict(vars(AzureAIStudioConfig)),
         "manager": dict(vars(litellm.utils.ProviderConfigManager)),
+        "bridges": [vars(m)["responses_api_bridge_check"] for m in registration._bridge_modules()],
+        "cache": dict(vars(LLMCachingHandler)),
     }
 
 
@@ -123,6 +126,30 @@ def test_an_agent_named_like_a_model_is_an_agent(monkeypatch: pytest.MonkeyPatch
     model, provider, _, base = litellm.get_llm_provider("azure_ai/agents/gpt-4o")
     assert (model, provider) == ("agents/gpt-4o", "azure_ai")
     assert base == "https://acme.example/api/projects/p"
+
+
+@pytest.mark.parametrize("agent", ["echo", "asst_echo"])
+@pytest.mark.parametrize("route", ["azure_ai/agents", "azure_agents"])
+@pytest.mark.parametrize("mode", [None, "responses"])
+def test_chat_is_never_bridged_to_responses(
+    monkeypatch: pytest.MonkeyPatch, route: str, agent: str, mode: str | None
+) -> None:
+    """LiteLLM 1.109 does so with every new agent, all do so with models of that mode."""
+    from litellm_azure_agents.emulator import Emulator
+
+    register()
+    monkeypatch.setattr(litellm, "model_cost", dict(litellm.model_cost))
+    with Emulator() as emulator:
+        router = litellm.Router(
+            model_list=[{
+                "model_name": "agent", "model_info": {"mode": mode} if mode else {},
+                "litellm_params": {"model": f"{route}/{agent}", "api_base": emulator.endpoint,
+                                   "api_key": "x"},
+            }]
+        )  # fmt: skip
+        answer = router.completion("agent", [{"role": "user", "content": "hi"}])
+    assert answer.choices[0].message.content == "You said: hi"
+    assert answer.choices[0].message.provider_specific_fields["thread_id"]
 
 
 def test_positional_arguments_go_the_public_way() -> None:
