@@ -55,6 +55,8 @@ _TEXT_WORDS = frozenset(
 )
 _NOT = re.compile(r"\b(?:no|not|without|don't|never|off|false)\b", re.I)
 MAX_DEPTH = 6
+MOST_ITEMS = 20  # made up for one array; half as many with each level, so that all is bounded
+MOST_LETTERS = 10_000
 
 
 def calls_for(schema: Mapping[str, Any], text: str) -> list[str]:
@@ -224,7 +226,7 @@ def _string(
 
 def _fit(text: str, schema: Mapping[str, Any]) -> str:
     text = text[: schema.get("maxLength", len(text))]
-    return text.ljust(schema.get("minLength", 0), "x")
+    return text.ljust(min(schema.get("minLength", 0), MOST_LETTERS), "x")
 
 
 def _array(
@@ -246,6 +248,7 @@ def _array(
         found = [v for v in items["enum"] if re.search(rf"\b{re.escape(str(v))}\b", text, re.I)]
     elif kind == "string":
         found = list(_QUOTED.findall(text) or places(text))
+    least = min(least, MOST_ITEMS >> depth)
     while len(found) < least and depth < MAX_DEPTH:
         found.append(_value(name, items, root, text, depth + 1, required=True))
     return found[:most] if found or required else None

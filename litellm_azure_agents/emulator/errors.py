@@ -70,9 +70,8 @@ def from_validation(error: ValidationError) -> ApiError:
             param=param,
             code="invalid_type",
         )
-    return bad_request(
-        f"Invalid value for '{param}': {first['msg']}.", param=param, code="invalid_value"
-    )
+    why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return bad_request(f"Invalid value for '{param}': {why}.", param=param, code="invalid_value")
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

@@ -25,7 +25,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -87,11 +87,14 @@ class Faults:
         **what: Any,
     ) -> Fault:
         """Add a rule; `what` are the names of the header syntax with `_` for `-`."""
-        pattern = re.compile(path_regex) if path_regex is not None else None
+        given = {"method": method, "times": times, **what}
         try:
-            fault = replace(_checked(what), path=pattern, method=method, times=times)
-        except TypeError as error:
-            raise BadFault(str(error)) from error
+            pattern = re.compile(path_regex) if path_regex is not None else None
+            fault = replace(
+                _checked({k: v for k, v in given.items() if v is not None}), path=pattern
+            )
+        except (TypeError, ValueError, re.error) as error:
+            raise BadFault(f"bad fault: {error}") from error
         self.rules.append(fault)
         return fault
 
@@ -134,9 +137,15 @@ def _checked(what: Mapping[str, Any]) -> Fault:
         "stall_after_events": int, "delay": float, "stall": float, "run_expiry": float,
         "drop": bool, "unnoticed": bool,
     }  # fmt: skip
+    known = {field.name for field in fields(Fault)} - {"path"}
+    for name in what:
+        if name not in known:
+            raise ValueError(f"{name!r} is none of {', '.join(sorted(known))}")
     fault = Fault(**{name: kinds.get(name, str)(value) for name, value in what.items()})
     if fault.mode not in ("cut", "end", "reset"):
-        raise BadFault(f"mode is cut, end or reset, not {fault.mode!r}")
+        raise ValueError(f"mode is cut, end or reset, not {fault.mode!r}")
+    if fault.status is not None and not 200 <= fault.status <= 599:
+        raise ValueError(f"{fault.status} is no status of an answer")
     return fault
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +15,7 @@ from .events import dumps
 from .project import Project
 from .settings import KNOWN_API_VERSIONS
 from .store import Doc, UnknownCursor
+from .strict_json import parse_json
 
 INCLUDE_SEARCH = "step_details.tool_calls[*].file_search.results[*].content"
 
@@ -52,9 +53,7 @@ async def read_body(request: Request, model: type[BaseModel], *, optional: bool 
     if not raw and optional:
         return {}
     try:
-        data: Doc = json.loads(raw)
-        if b"\\ud" in raw.lower():  # half of a surrogate pair can't be stored or sent
-            dumps(data).encode()
+        data: Doc = parse_json(raw)
     except ValueError as error:
         raise bad_request(f"We could not parse the JSON body of your request: {error}") from error
     try:
@@ -74,25 +73,12 @@ def list_answer(
 ) -> dict[str, Any]:
     """One page of a listing, as the list query parameters ask."""
     query = request.query_params
-    limit = query.get("limit", "20")
-    if not limit.isdecimal() or not 1 <= int(limit) <= 100:
-        raise bad_request(
-            f"Invalid 'limit': expected an integer from 1 to 100, but got '{limit}' instead.",
-            param="limit",
-            code="invalid_value",
-        )
-    order = query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise bad_request(
-            f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'.",
-            param="order",
-            code="invalid_value",
-        )
+    limit, order = limit_and_order(request)
     try:
         page = project_of(request).store.page(
             kind,
             parent,
-            limit=int(limit),
+            limit=limit,
             order=order,
             after=query.get("after") or None,
             before=query.get("before") or None,
@@ -107,6 +93,25 @@ def list_answer(
         "last_id": page.data[-1]["id"] if page.data else None,
         "has_more": page.has_more,
     }
+
+
+def limit_and_order(request: Request) -> tuple[int, str]:
+    """How many objects a page may have, and `asc` or `desc`; raises the 400."""
+    limit = request.query_params.get("limit", "20")
+    if not re.fullmatch("[1-9][0-9]?|100", limit):
+        raise bad_request(
+            f"Invalid 'limit': expected an integer from 1 to 100, but got '{limit}' instead.",
+            param="limit",
+            code="invalid_value",
+        )
+    order = request.query_params.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise bad_request(
+            f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'.",
+            param="order",
+            code="invalid_value",
+        )
+    return int(limit), order
 
 
 def require(request: Request, kind: str, id: str, parent: str = "") -> Doc:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .ids import new_id, now
 from .settings import KEPT_REQUESTS
+from .strict_json import parse_json
 
 KEPT_BODY_BYTES = 2 * 1024 * 1024
 KEPT_ANSWER_BYTES = 16 * 1024  # of JSON answers; streams are kept by the runs they tell of
@@ -133,6 +133,6 @@ def _readable(body: bytes, content_type: str) -> Any:
     if content_type.startswith("multipart/"):
         return f"<{len(body)} bytes of {content_type.split(';')[0]}>"
     try:
-        return json.loads(body)
+        return parse_json(body)
     except ValueError:
         return body.decode("utf-8", "replace")

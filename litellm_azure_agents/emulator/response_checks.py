@@ -11,7 +11,7 @@ from .project import Project
 from .response_http import invalid, missing
 from .response_items import check_answers, read_input
 from .response_objects import ENDED, INCLUDES, response_object
-from .response_tools import check_tools, response_format, tool_choice
+from .response_tools import check_tools, tool_choice
 from .responses import Plan
 from .settings import Strictness
 from .store import Doc
@@ -136,7 +136,6 @@ def _check_body(body: Mapping[str, Any], strict: Strictness) -> None:
     check_tools(body.get("tools") or [], "tools")
     if body.get("tool_choice") is not None:
         tool_choice(body["tool_choice"])
-    response_format(body.get("text"))
 
 
 def _conversation(project: Project, given: Any) -> str | None:

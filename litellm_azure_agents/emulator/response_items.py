@@ -12,7 +12,8 @@ from .ids import new_id
 from .response_http import invalid
 from .store import Doc
 
-_REQUIRED: dict[str, dict[str, type | tuple[type, ...]]] = {
+_Fields = dict[str, dict[str, type | tuple[type, ...]]]
+_REQUIRED: _Fields = {
     "message": {"role": str, "content": (str, list)},
     "function_call": {"call_id": str, "name": str, "arguments": str},
     "function_call_output": {"call_id": str, "output": (str, list)},
@@ -25,10 +26,16 @@ _REQUIRED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "custom_tool_call_output": {"call_id": str, "output": (str, list)},
     "compaction": {},
 }
-HOSTED_ITEMS = frozenset({
-    "mcp_call", "mcp_list_tools", "mcp_approval_request", "file_search_call", "web_search_call",
-    "code_interpreter_call", "image_generation_call",
-})  # fmt: skip
+_HOSTED_REQUIRED: _Fields = {
+    "mcp_call": {"server_label": str, "name": str, "arguments": str},
+    "mcp_list_tools": {"server_label": str, "tools": list},
+    "mcp_approval_request": {"id": str, "server_label": str, "name": str, "arguments": str},
+}
+_OPTIONAL: dict[str, type] = {
+    "id": str, "status": str, "name": str, "arguments": str, "call_id": str, "input": str,
+    "server_label": str, "approval_request_id": str, "queries": list, "results": list,
+    "code": str, "outputs": list,
+}  # fmt: skip
 _PREFIXES = {
     "message": "msg_", "function_call": "fc_", "function_call_output": "fco_",
     "mcp_approval_response": "mcpar_", "reasoning": "rs_",
@@ -39,6 +46,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "developer": ("input_text", "input_image", "input_file"),
     "assistant": ("output_text", "refusal", "input_text"),
 }
+_SOURCES = ("image_url", "file_id", "file_url", "file_data", "filename")
 _IMAGE_DETAILS = (None, "auto", "low", "high", "original")
 ANSWERED_BY_CLIENT = {
     "function_call": "function_call_output",
@@ -58,20 +66,24 @@ def read_input(given: Any, *, hosted_allowed: bool, param: str = "input") -> lis
 def _read(item: Any, param: str, hosted_allowed: bool) -> Doc:
     if not isinstance(item, dict):
         raise invalid(f"'{param}' must be an object.", param)
-    kind = item.get("type", "message" if "role" in item else None)
-    if kind not in _REQUIRED:
+    kind: Any = item.get("type", "message" if "role" in item else None)
+    if not isinstance(kind, str) or kind not in _REQUIRED:
         hosted = isinstance(kind, str) and (
-            kind in HOSTED_ITEMS or kind.endswith(("_call", "_call_output"))
+            kind in _HOSTED_REQUIRED or kind.endswith(("_call", "_call_output"))
         )
         if not (hosted and hosted_allowed):
             message = f"Invalid value: '{kind}' is not a type of input item."
             if hosted:
                 message = "The provided data does not match the expected schema"
             raise invalid(message, f"{param}.type")
-        return {**item, "type": kind, "id": item.get("id") or new_id("item_")}
-    for name, types in _REQUIRED[kind].items():
-        if not isinstance(item.get(name), types):
-            raise invalid(f"Missing or ill-typed '{param}.{name}'.", f"{param}.{name}")
+        _check_fields(item, _HOSTED_REQUIRED.get(kind, {}), param)
+        # Fields that begin with `_` are the emulator's own.
+        doc = {name: value for name, value in item.items() if not name.startswith("_")}
+        return {**doc, "type": kind, "id": item.get("id") or new_id("item_")}
+    _check_fields(item, _REQUIRED[kind], param)
+    if kind.endswith("_call_output") and isinstance(item["output"], list):
+        for number, part in enumerate(item["output"]):
+            _check_part(part, _PARTS["user"], f"{param}.output[{number}]")
     doc = {**item, "type": kind}
     if kind == "item_reference":
         return doc
@@ -84,6 +96,17 @@ def _read(item: Any, param: str, hosted_allowed: bool) -> Doc:
     return doc
 
 
+def _check_fields(
+    item: Mapping[str, Any], required: Mapping[str, type | tuple[type, ...]], param: str
+) -> None:
+    for name, types in required.items():
+        if not isinstance(item.get(name), types):
+            raise invalid(f"Missing or ill-typed '{param}.{name}'.", f"{param}.{name}")
+    for name, types in _OPTIONAL.items():
+        if name not in required and not isinstance(item.get(name), (types, type(None))):
+            raise invalid(f"Ill-typed '{param}.{name}'.", f"{param}.{name}")
+
+
 def _content(item: Mapping[str, Any], param: str) -> list[Doc]:
     role, content = item["role"], item["content"]
     if role not in _PARTS:
@@ -94,27 +117,29 @@ def _content(item: Mapping[str, Any], param: str) -> list[Doc]:
         ]
     parts = []
     for number, part in enumerate(content):
-        where = f"{param}.content[{number}]"
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind not in _PARTS[role]:
-            raise invalid(f"Invalid value: '{kind}'. Supported: {', '.join(_PARTS[role])}.", where)
-        if not _complete(kind, part):
-            raise invalid(f"'{where}' lacks what a part of type '{kind}' needs.", where)
-        parts.append({"annotations": [], **part} if kind == "output_text" else dict(part))
+        _check_part(part, _PARTS[role], f"{param}.content[{number}]")
+        output = part["type"] == "output_text"
+        parts.append({"annotations": [], **part} if output else dict(part))
     return parts
 
 
+def _check_part(part: Any, kinds: Sequence[str], where: str) -> None:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        raise invalid(f"Invalid value: '{kind}'. Supported: {', '.join(kinds)}.", where)
+    if not _complete(kind, part):
+        raise invalid(f"'{where}' lacks what a part of type '{kind}' needs.", where)
+
+
 def _complete(kind: str, part: Mapping[str, Any]) -> bool:
+    if not all(isinstance(part.get(name), (str, type(None))) for name in _SOURCES):
+        return False
     if kind == "input_image":
         sources = [part[k] for k in ("image_url", "file_id") if part.get(k) is not None]
-        return (
-            len(sources) == 1
-            and isinstance(sources[0], str)
-            and part.get("detail") in _IMAGE_DETAILS
-        )
+        return len(sources) == 1 and part.get("detail") in _IMAGE_DETAILS
     if kind == "input_file":
-        data = isinstance(part.get("file_data"), str) and isinstance(part.get("filename"), str)
-        return data or any(isinstance(part.get(k), str) for k in ("file_id", "file_url"))
+        data = part.get("file_data") and part.get("filename")
+        return bool(data or part.get("file_id") or part.get("file_url"))
     return isinstance(part.get("refusal" if kind == "refusal" else "text"), str)
 
 
@@ -200,15 +225,13 @@ def _neutral(
                 asked["server_label"], False,
             )  # fmt: skip
     elif kind == "file_search_call":
-        hits = tuple(
-            SearchHit(r["file_id"], r["filename"], r["score"], r["text"])
-            for r in item.get("_results") or item.get("results") or ()
-        )
-        query = " ".join(item.get("queries") or ())
+        found = item.get("_results") or item.get("results") or ()
+        hits = tuple(_hit(result) for result in found if isinstance(result, Mapping))
+        query = " ".join(map(str, item.get("queries") or ()))
         yield CallItem("file_search", item["id"], "file_search", query, hits=hits)
     elif kind == "code_interpreter_call":
         outputs = item.get("_outputs") or item.get("outputs") or ()
-        logs = "".join(o["logs"] for o in outputs if o["type"] == "logs")
+        logs = "".join(str(o["logs"]) for o in outputs if isinstance(o, Mapping) and "logs" in o)
         yield CallItem(
             "code_interpreter", item["id"], "code_interpreter", item.get("code") or "", logs,
             file_ids=tuple(item.get("_images") or ()),
@@ -224,6 +247,12 @@ def _neutral(
     elif "_call" in item:  # a hosted call of one item; what the brain is told was kept aside
         told = item["_call"]
         yield CallItem(told["type"], item["id"], told["name"], told["arguments"], told["output"])
+
+
+def _hit(result: Mapping[str, Any]) -> SearchHit:
+    file_id, filename, text = (str(result.get(k) or "") for k in ("file_id", "filename", "text"))
+    score = result.get("score")
+    return SearchHit(file_id, filename, score if isinstance(score, float) else 0.0, text)
 
 
 def _message(item: Mapping[str, Any]) -> MessageItem:
@@ -242,5 +271,5 @@ def _text(output: Any) -> str:
     if isinstance(output, str):
         return output
     if isinstance(output, list):
-        return "\n".join(p["text"] for p in output if isinstance(p, dict) and "text" in p)
+        return "\n".join(p["text"] for p in output if p.get("text"))
     return json.dumps(output, ensure_ascii=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from .response_tool_schemas import FlatTool, TextOptions
 from .schemas import Instructions, Metadata, Strict, Temperature, TopP
 
 AgentName = Annotated[
@@ -40,9 +41,9 @@ class ResponseCreate(Strict):
     parallel_tool_calls: bool | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
-    text: dict[str, Any] | None = None
+    text: TextOptions | None = None
     tool_choice: Any = None
-    tools: list[dict[str, Any]] | None = None
+    tools: Annotated[list[FlatTool], Field(max_length=128)] | None = None
     reasoning: dict[str, Any] | None = None
     truncation: Literal["auto", "disabled"] | None = None
     instructions: Instructions | None = None
@@ -80,9 +81,9 @@ class PromptDefinition(Strict):
     temperature: Temperature | None = None
     top_p: TopP | None = None
     reasoning: dict[str, Any] | None = None
-    tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
+    tools: Annotated[list[FlatTool], Field(max_length=128)] | None = None
     tool_choice: Any = None
-    text: dict[str, Any] | None = None
+    text: TextOptions | None = None
     structured_inputs: dict[str, dict[str, Any]] | None = None
     rai_config: dict[str, Any] | None = None
 

@@ -15,7 +15,7 @@ from .new_agents import add_version, latest, require_agent, require_version, sho
 from .pages import page_of
 from .response_http import Table, invalid, require_preview, table_routes
 from .response_schemas import AgentName, AgentUpdate, VersionCreate
-from .response_tools import check_tools, response_format
+from .response_tools import check_tools, tool_choice
 from .store import Doc
 
 _NAME = TypeAdapter(AgentName)
@@ -113,7 +113,8 @@ async def create_version(request: Request) -> Response:
     if body.get("draft"):
         require_preview(request, "draft")
     check_tools(definition.get("tools") or [], "definition.tools")
-    response_format(definition.get("text"))
+    if definition.get("tool_choice") is not None:
+        tool_choice(definition["tool_choice"])
     return answer(add_version(project_of(request).store, name, body))
 
 

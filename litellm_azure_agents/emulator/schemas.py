@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from .json_schemas import Schema
 from .tool_schemas import ToolDefinition, ToolResources
 
 MAX_MESSAGE_CHARACTERS = 1_500_000
@@ -133,7 +134,7 @@ class MetadataUpdate(Strict):
 class JsonSchema(Strict):
     name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
     description: str | None = None
-    json_schema: dict[str, Any] = Field(alias="schema")
+    json_schema: Schema = Field(alias="schema")
     strict: bool | None = None
 
 

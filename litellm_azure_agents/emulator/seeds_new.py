@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from .new_agents import add_version
-from .response_schemas import VersionCreate
+from .response_schemas import AgentName, VersionCreate
 from .seeds import MODEL, SEEDED
 from .store import Store
 
@@ -127,9 +129,10 @@ def named_versions(
     """Bodies of versions that carry their agent's `name`, as `seed_new_agents` takes them."""
     found = []
     for agent in agents:
-        if not isinstance(agent.get("name"), str):
+        if "name" not in agent:
             raise ValueError("a new agent to seed needs a name")
-        found.append((agent["name"], {k: v for k, v in agent.items() if k != "name"}))
+        name = TypeAdapter(AgentName).validate_python(agent["name"])
+        found.append((name, {k: v for k, v in agent.items() if k != "name"}))
     return found
 
 

@@ -38,9 +38,10 @@ def needs_approval(resources: Sequence[Mapping[str, Any]], label: str, tool: str
         rule = resource.get("require_approval") or "always"
         if isinstance(rule, str):
             return rule == "always"
-        if tool in (rule.get("never") or {}).get("tool_names", ()):
+        if tool in ((rule.get("never") or {}).get("tool_names") or ()):
             return False
         always = rule.get("always")
         # With only an `always` list, tools outside it go without approval.
-        return always is None or tool in always["tool_names"] or rule.get("never") is not None
+        listed = (always or {}).get("tool_names") or ()
+        return always is None or tool in listed or rule.get("never") is not None
     return True

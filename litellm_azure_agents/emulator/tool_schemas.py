@@ -14,6 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from .json_schemas import Schema
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -28,7 +30,7 @@ PREVIEW_TOOLS = frozenset({
 class FunctionDefinition(_Strict):
     name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Schema | None = None
     strict: bool | None = None
 
 
