@@ -1,4 +1,4 @@
-"""The cached token of one credential: fetched once for all threads, tasks and event loops.
+"""The cached token of each credential: fetched once for all threads, tasks and event loops.
 
 A cell is guarded by a `threading.Lock`; a fetch under way is a *flight*, a
 `concurrent.futures.Future` that threads wait for and tasks of any event loop await (an
@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from concurrent import futures
 from typing import Any, NamedTuple
 
 clock: Callable[[], float] = time.time  # tests set another
 EARLY = 300.0  # refresh when fewer seconds remain, or a tenth of a short life
 RETRY_REFRESH = 30.0  # after an early refresh failed, while the old token still serves
+MAX_KEPT = 128  # credentials held strongly: those made here, those without weak references
 PATIENCE = 5.0  # wait so long for another loop's flight: that loop may be blocked, even by us
 
 
@@ -112,6 +115,50 @@ class Cell:
         with self._lock:
             if token is None or token == self._token:
                 self._token = None
+
+
+class Box:
+    """Stands, and can be weakly referenced, for an object that can't."""
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+
+
+_registry_lock = threading.RLock()
+_kept: OrderedDict[Hashable, Any] = OrderedDict()
+_weak: dict[int, tuple[weakref.ref[Any], dict[Hashable, Cell]]] = {}
+
+
+def keep(key: Hashable, make: Callable[[], Any]) -> Any:
+    """The object kept under `key`, made if need be; the least recently used goes."""
+    with _registry_lock:
+        if key not in _kept:
+            _kept[key] = make()
+        _kept.move_to_end(key)
+        while len(_kept) > MAX_KEPT:
+            _kept.popitem(last=False)
+        return _kept[key]
+
+
+def place(owner: Any, label: Hashable) -> tuple[Cell, object]:
+    """The cell of `owner` (by identity, not equality) and label, and what keeps it alive."""
+    with _registry_lock:
+        key = id(owner)
+
+        def gone(ref: weakref.ref[Any]) -> None:  # from the collector: takes no lock
+            entry = _weak.get(key)
+            if entry is not None and entry[0] is ref:
+                _weak.pop(key, None)
+
+        try:
+            ref = weakref.ref(owner, gone)
+        except TypeError:  # no weak references: a box that holds it strongly has them
+            box = keep(("box", key), lambda: Box(owner))
+            return place(box, label)
+        entry = _weak.get(key)
+        if entry is None or entry[0]() is not owner:
+            entry = _weak[key] = (ref, {})
+        return entry[1].setdefault(label, Cell()), owner
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -22,7 +22,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, AzureKeyCredent
 from azure.core.pipeline.transport import HttpTransport
 from azure.identity import ClientSecretCredential
 
-from litellm_azure_agents import auth, token_cache
+from litellm_azure_agents import token_cache, tokens
 from litellm_azure_agents.auth import CredentialError, TokenSource, resolve_token_source
 
 SECRET = "s3c~ret.Value"
@@ -40,7 +40,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(token_cache, "clock", clock)
-    auth._kept.clear()
+    token_cache._kept.clear()
     return clock
 
 
@@ -397,16 +397,16 @@ def test_credentials_are_not_kept_alive() -> None:
             gone.append(1)
 
     gc.collect()
-    before = len(auth._weak)
+    before = len(token_cache._weak)
     credential = Watched()
     resolve(credential=credential).get()
     asyncio.run(resolve(credential=credential).aget())
-    assert len(auth._weak) == before + 1
+    assert len(token_cache._weak) == before + 1
     credential.threads.clear()
     del credential
     gc.collect()
     assert gone == [1]
-    assert len(auth._weak) == before
+    assert len(token_cache._weak) == before
 
 
 def test_objects_without_weak_references_are_cached_and_bounded() -> None:
@@ -424,11 +424,11 @@ def test_objects_without_weak_references_are_cached_and_bounded() -> None:
     resolve(credential=slotted).get()
     resolve(credential=slotted).get()
     assert slotted.calls == 1
-    for _ in range(3 * auth._MAX_KEPT):
+    for _ in range(3 * token_cache.MAX_KEPT):
         resolve(credential=Slotted()).get()
     gc.collect()
-    assert len(auth._kept) <= auth._MAX_KEPT
-    assert len(auth._weak) < 2 * auth._MAX_KEPT
+    assert len(token_cache._kept) <= token_cache.MAX_KEPT
+    assert len(token_cache._weak) < 2 * token_cache.MAX_KEPT
 
 
 def test_invalidate() -> None:
@@ -802,7 +802,7 @@ def test_errors_are_scrubbed(text: str, hidden: str, kept: str) -> None:
 
 def test_a_huge_error_is_scrubbed_quickly() -> None:
     began = time.monotonic()
-    assert len(auth._scrub("x" * 1_000_000)) <= 300
+    assert len(tokens.scrub("x" * 1_000_000)) <= 300
     assert time.monotonic() - began < 1
 
 
@@ -837,7 +837,9 @@ def test_repr_and_logs_hide_the_token(caplog: pytest.LogCaptureFixture) -> None:
         for source in sources[:3]:
             assert source.get() == "hidden-key"
     assert "api_key" in repr(sources[0])
-    assert "hidden-key" not in repr(sources) + caplog.text + repr(auth._kept) + repr(auth._weak)
+    assert "hidden-key" not in repr(sources) + caplog.text + repr(token_cache._kept) + repr(
+        token_cache._weak
+    )
 
 
 # ---------------------------------------------------------------- azure-identity
