@@ -355,7 +355,8 @@ class Answer:
         """A function call begins. ``key`` names it for its later pieces; repeats are ignored."""
         if key not in self._calls:
             call = self._calls[key] = _Call(index=len(self._calls))
-            self._add_call(ToolCallDelta(index=call.index, id=id, name=name))
+            begun = ToolCallDelta(index=call.index, id=id, name=name)
+            self._pending.append(Delta(tool_call=begun))
 
     def tool_arguments(self, key: Hashable, piece: str) -> None:
         """``piece`` continues the arguments of the call ``key``."""
@@ -364,22 +365,15 @@ class Answer:
             return
         call.arguments += len(piece)
         last = self._pending[-1] if self._pending else None
-        if last is not None and last.tool_calls and last.tool_calls[-1].index == call.index:
-            last.tool_calls[-1].arguments += piece
+        if last is not None and last.tool_call and last.tool_call.index == call.index:
+            last.tool_call.arguments += piece
         else:
-            self._add_call(ToolCallDelta(index=call.index, arguments=piece))
+            self._pending.append(Delta(tool_call=ToolCallDelta(call.index, arguments=piece)))
 
     def whole_tool_call(self, key: Hashable, *, id: str, name: str, arguments: str) -> None:
         """The call is complete: what was not given out of it yet is given now."""
         self.tool_call(key, id=id, name=name)
         self.tool_arguments(key, arguments[self._calls[key].arguments :])
-
-    def _add_call(self, call: ToolCallDelta) -> None:
-        last = self._pending[-1] if self._pending else None
-        if last is not None and last.tool_calls:
-            last.tool_calls.append(call)
-        else:
-            self._pending.append(Delta(tool_calls=[call]))
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,7 @@ class ChunkFactory:
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4()}")
     created: int = field(default_factory=lambda: int(time.time()))
     _first: bool = True
+    _listed: Counter[str] = field(default_factory=Counter)
 
     def chunk(self, delta: Delta, ids: Mapping[str, str]) -> ModelResponseStream:
         """The chunk for ``delta``; ``ids`` ride in hidden params and provider-specific fields."""
@@ -62,10 +64,10 @@ class ChunkFactory:
             content["role"] = "assistant"
         if delta.reasoning:
             content["reasoning_content"] = delta.reasoning
-        if delta.tool_calls and self.old_functions:
-            call = delta.tool_calls[0]
+        call = delta.tool_call
+        if call is not None and self.old_functions:
             content["function_call"] = FunctionCall(name=call.name, arguments=call.arguments)
-        elif delta.tool_calls:
+        elif call is not None:
             content["tool_calls"] = [
                 ChatCompletionDeltaToolCall(
                     id=call.id,
@@ -73,13 +75,16 @@ class ChunkFactory:
                     index=call.index,
                     function=Function(name=call.name, arguments=call.arguments),
                 )
-                for call in delta.tool_calls
             ]
         if delta.annotations:
-            content["annotations"] = delta.annotations
+            content["annotations"] = self._numbered("annotations", delta.annotations)
         if delta.images:
             content["images"] = delta.images
-        out = LiteLLMDelta(**content, provider_specific_fields={**ids, **delta.fields})
+        fields = {
+            name: self._numbered(name, value) if isinstance(value, list) else value
+            for name, value in delta.fields.items()
+        }
+        out = LiteLLMDelta(**content, provider_specific_fields={**ids, **fields})
         if delta.refusal:
             out.refusal = delta.refusal  # type: ignore[attr-defined]
         chunk = ModelResponseStream(
@@ -125,7 +130,8 @@ class ChunkFactory:
             usage = delta.usage or usage
             model = delta.service_model or model
             finish = delta.finish_reason or finish
-            for piece in delta.tool_calls:
+            piece = delta.tool_call
+            if piece is not None:
                 if piece.index == len(calls):
                     calls.append({"id": piece.id, "name": piece.name, "arguments": []})
                 calls[piece.index]["arguments"].append(piece.arguments)
@@ -169,6 +175,16 @@ class ChunkFactory:
             if cost is not None:
                 hidden["response_cost"] = cost
         return into
+
+    def _numbered(self, name: str, entries: list[Any]) -> list[Any]:
+        """The entries as lists of deltas have them: with an ``index`` that runs through the
+        stream. The openai client's ``stream()`` joins lists by it, and fails without."""
+        start = self._listed[name]
+        self._listed[name] += len(entries)
+        return [
+            {**entry, "index": start + i} if isinstance(entry, Mapping) else entry
+            for i, entry in enumerate(entries)
+        ]
 
     def _finish(self, reason: str | None) -> str | None:
         return "function_call" if reason == "tool_calls" and self.old_functions else reason

@@ -34,7 +34,8 @@ class Delta:
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
-    tool_calls: list[ToolCallDelta] = field(default_factory=list)
+    tool_call: ToolCallDelta | None = None
+    """One at most: LiteLLM's bridge to ``/v1/messages`` reads the first of a chunk only."""
     annotations: list[dict[str, Any]] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
@@ -44,6 +45,6 @@ class Delta:
 
     def is_only_text(self) -> bool:
         return not (
-            self.reasoning or self.refusal or self.tool_calls or self.annotations or self.images
+            self.reasoning or self.refusal or self.tool_call or self.annotations or self.images
             or self.usage or self.finish_reason
         )  # fmt: skip

@@ -103,6 +103,34 @@ def test_a_plot_and_a_file(
     assert step["code_interpreter"]["outputs"][0]["logs"] == "6\n"
 
 
+def test_the_openai_clients_stream_helper(client: openai.OpenAI) -> None:
+    """It joins the deltas itself, lists by the index of their entries."""
+    question = "Plot 3 1 2 and write a csv file"
+    with client.chat.completions.stream(
+        model=ROUTES[0] + "asst_code",
+        messages=[{"role": "user", "content": question}],
+        extra_body={"include_run_steps": True},
+    ) as stream:
+        message = stream.get_final_completion().choices[0].message
+    fields = message.provider_specific_fields  # type: ignore[attr-defined]
+    assert [f["filename"] for f in fields["files"]] == ["values.csv"]
+    assert fields["run_steps"][-1]["code_interpreter"]["outputs"][0]["logs"] == "6\n"
+    texts = {"moon.txt": b"The moon is made of cheese.", "sun.txt": b"The sun is made of butter."}
+    parts = [
+        {"type": "file", "file": {"filename": n, "file_data": base64.b64encode(data).decode()}}
+        for n, data in texts.items()
+    ]
+    content: Any = [{"type": "text", "text": "What are the moon and the sun made of?"}, *parts]
+    with client.chat.completions.stream(
+        model=ROUTES[0] + "asst_search", messages=[{"role": "user", "content": content}]
+    ) as stream:
+        message = stream.get_final_completion().choices[0].message
+    cited = [a.model_dump()["file_citation"] for a in message.annotations or ()]
+    assert {c["filename"] for c in cited} == set(texts)
+    for c in cited:
+        assert (message.content or "")[c["start_index"] : c["end_index"]] == c["text"]
+
+
 def test_what_cannot_be_taken_is_a_400(client: openai.OpenAI) -> None:
     program = {"type": "file", "file": {"filename": "a.exe", "file_data": "TVo="}}
     for stream in (False, True):

@@ -287,3 +287,17 @@ def test_the_anthropic_bridge_keeps_tool_ids(proxy: str) -> None:
          {"role": "user", "content": [result]}]
     )  # fmt: skip
     assert "hail" in second["content"][0]["text"]
+
+
+def test_the_anthropic_bridge_streams_every_call(proxy: str) -> None:
+    """It reads the first call of a chunk only, so parallel calls that arrive together come in
+    chunks of their own."""
+    body = {"model": "weather", "max_tokens": 1000, "stream": True,
+            "messages": [user("What is the weather in Paris and Rome?")]}  # fmt: skip
+    headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
+    answer = httpx.post(f"{proxy}/v1/messages", json=body, headers=headers, timeout=30)
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line[:6] == "data: "]
+    begun = [e["content_block"] for e in events if e["type"] == "content_block_start"]
+    pieces = [e["delta"].get("partial_json") or "" for e in events if "delta" in e]
+    assert [block["name"] for block in begun if block["type"] == "tool_use"] == ["get_weather"] * 2
+    assert "".join(pieces) == '{"location": "Paris"}{"location": "Rome"}'

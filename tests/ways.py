@@ -107,16 +107,17 @@ def from_chunks(chunks: list[Any]) -> Result:
             result.finish_reason = choice.finish_reason or result.finish_reason
             result.text += delta.content or ""
             result.reasoning += getattr(delta, "reasoning_content", None) or ""
-            result.annotations += getattr(delta, "annotations", None) or ()
+            result.annotations += without_index(getattr(delta, "annotations", None) or ())
             result.images += getattr(delta, "images", None) or ()
             fields = getattr(delta, "provider_specific_fields", None) or {}
             for name, value in fields.items():
                 if name in IDS:
                     result.ids[name] = value
                 elif isinstance(value, list):
-                    result.fields[name] = _fold(result.fields.get(name, []), value)
+                    result.fields[name] = _fold(result.fields.get(name, []), without_index(value))
                 else:
                     result.fields[name] = value
+            assert len(delta.tool_calls or ()) < 2, "clients read the first call of a chunk only"
             for call in delta.tool_calls or ():
                 if call.id:
                     assert call.index not in calls, "a call's id is given twice"
@@ -124,6 +125,11 @@ def from_chunks(chunks: list[Any]) -> Result:
                 calls[call.index][2] += call.function.arguments or ""
     result.tool_calls = [tuple(calls[i]) for i in sorted(calls)]  # type: ignore[misc]
     return result
+
+
+def without_index(entries: Any) -> list[Any]:
+    """Entries of a list in a delta, without the number that only deltas have."""
+    return [{k: v for k, v in e.items() if k != "index"} for e in entries]
 
 
 def _fold(old: list[Any], new: list[Any]) -> list[Any]:
