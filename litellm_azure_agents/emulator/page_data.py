@@ -23,6 +23,7 @@ BUDGET = 2000
 MESSAGES = 200
 TITLE = 140
 _BATCH = 200
+FILES = ("file", "container_file", "vector_store")
 
 Row = dict[str, Any]
 Look = Callable[[Entry], "Row | None"]
@@ -38,6 +39,7 @@ def overview(project: Project) -> Doc:
         "threads": store.count("thread") + store.count("conversation"),
         "runs": store.count("run") + store.count("response"),
         "agents": store.count("assistant") + store.count("agent"),
+        "files": sum(map(store.count, FILES)),
         "requests": len(project.requests),
         "active": len(live) - live.count("requires_action") + len(busy),
         "waiting": live.count("requires_action"),
@@ -47,9 +49,10 @@ def overview(project: Project) -> Doc:
 # ---- lists ----------------------------------------------------------------------------------
 
 
-def _listed(
+def listed(
     store: Store, kinds: Sequence[str], before: int | None, words: Sequence[str], look: Look
 ) -> Doc:
+    """One page of objects of some kinds: the rows that `look` makes of them."""
     rows: list[Row] = []
     seen, parts = 0, plain_parts(words)
     while True:
@@ -71,7 +74,7 @@ def threads(project: Project, before: int | None, words: Sequence[str], kind: st
     inside = {"thread": "message", "conversation": "conversation_item"}
     kinds = [kind] if kind in inside else [*inside]
     if not words:
-        return _listed(store, kinds, before, (), lambda e: _thread_row(project, e.kind, e.doc))
+        return listed(store, kinds, before, (), lambda e: _thread_row(project, e.kind, e.doc))
     given: set[str] = set()
 
     def look(entry: Entry) -> Row | None:
@@ -85,7 +88,7 @@ def threads(project: Project, before: int | None, words: Sequence[str], kind: st
         given.add(owner)
         return {**_thread_row(project, kind, doc), "match": around(text, words[0])}
 
-    return _listed(store, [*kinds, *(inside[k] for k in kinds)], before, words, look)
+    return listed(store, [*kinds, *(inside[k] for k in kinds)], before, words, look)
 
 
 def _thread_row(project: Project, kind: str, doc: Doc) -> Row:
@@ -126,7 +129,7 @@ def runs(project: Project, before: int | None, words: Sequence[str], which: str)
             return None
         return run_row(project.store, doc)
 
-    return _listed(project.store, ("run", "response"), before, words, look)
+    return listed(project.store, ("run", "response"), before, words, look)
 
 
 def _current(project: Project, kind: str, doc: Doc) -> Doc:
@@ -170,7 +173,7 @@ def agents(project: Project, before: int | None, words: Sequence[str], which: st
         row = _agent_row(store, entry.kind, entry.doc)
         return row if not words or found(row, words) is not None else None
 
-    return _listed(store, kinds, before, (), look)  # a new agent's text is in its versions
+    return listed(store, kinds, before, (), look)  # a new agent's text is in its versions
 
 
 def _agent_row(store: Store, kind: str, doc: Doc) -> Row:
@@ -333,16 +336,6 @@ def agent(project: Project, kind: str, id: str) -> Doc | None:
         mine = [e.doc for e in near if (e.doc["agent_reference"] or {}).get("name") == id]
     last = [run_row(store, doc) for doc in mine[:20]]
     return {"kind": kind, "doc": public(doc), "versions": versions, "runs": last}
-
-
-def file(project: Project, id: str) -> Doc | None:
-    """A file that was uploaded or made, with its name."""
-    store = project.store
-    doc = store.get("file", id)
-    if doc is None:
-        made = store.newest(["container_file"], containing=[id], limit=1)
-        doc = {**made[0].doc, "filename": made[0].doc["path"].rpartition("/")[2]} if made else None
-    return doc
 
 
 def request(project: Project, id: str) -> Doc | None:

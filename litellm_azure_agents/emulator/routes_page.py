@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import page_data
+from . import page_data, page_files
 from .errors import ApiError
 from .events import EventLog, dumps, frame
 from .gate import check_host, check_token
@@ -81,6 +81,8 @@ class PageMiddleware:
                 Route(API + "requests/{id}", request_details),
                 Route(API + "files/{id}", file),
                 Route(API + "files/{id}/about", file_about),
+                Route(API + "files/{id}/details", file_details),
+                Route(API + "files/{id}/passages", file_passages),
                 Route(BELOW + "{name}", lambda request: _file(request.path_params["name"])),
             ],
             exception_handlers={ApiError: _refused, HTTPException: _refused},
@@ -129,6 +131,7 @@ _LISTS = {
     "threads": page_data.threads,
     "runs": page_data.runs,
     "agents": page_data.agents,
+    "files": page_files.files,
     "requests": page_data.requests,
 }
 
@@ -186,7 +189,15 @@ async def file(request: Request) -> Response:
 
 
 async def file_about(request: Request) -> Response:
-    return _or_404(page_data.file(project_of(request), request.path_params["id"]), request)
+    return _or_404(page_files.file(project_of(request), request.path_params["id"]), request)
+
+
+async def file_details(request: Request) -> Response:
+    return _or_404(page_files.details(project_of(request), request.path_params["id"]), request)
+
+
+async def file_passages(request: Request) -> Response:
+    return answer(page_files.passages(project_of(request), request.path_params["id"]))
 
 
 # ---- live -----------------------------------------------------------------------------------

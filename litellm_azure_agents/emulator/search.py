@@ -47,6 +47,11 @@ class Index:
             sql, args = sql + " AND file = ?", [store_id, file_id]
         self._store.db.execute(sql, args)
 
+    def passages(self, id: str, limit: int) -> list[tuple[str, str, str, int]]:
+        """Chunks of a file or of a store: text, file, store, number in the file."""
+        sql = "SELECT text, file, store, ordinal FROM chunks WHERE file = ? OR store = ? LIMIT ?"
+        return self._store.db.execute(sql, (id, id, limit)).fetchall()
+
     def search(
         self, query: str, store_ids: Sequence[str], *, limit: int, threshold: float = 0.0
     ) -> list[SearchHit]:

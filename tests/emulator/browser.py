@@ -26,9 +26,9 @@ TIMEOUT = 30.0
 
 
 class Browser:
-    """One window."""
+    """One window. `insecure`: certificates that nobody vouches for are taken."""
 
-    def __init__(self, width: int = 1280, height: int = 800) -> None:
+    def __init__(self, width: int = 1280, height: int = 800, *, insecure: bool = False) -> None:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -43,6 +43,7 @@ class Browser:
                 *FLAGS,
                 f"--user-data-dir={self._profile.name}",
                 f"--window-size={width},{height}",
+                *(["--ignore-certificate-errors"] if insecure else []),
             ]
             capabilities = {
                 "browserName": "chrome",

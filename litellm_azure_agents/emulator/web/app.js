@@ -4,14 +4,15 @@ import { follow, get, takeTokenFromFragment } from "./api.js";
 import { section as agents } from "./agents.js";
 import { openChat } from "./chat.js";
 import { $, fill, h, note, number } from "./dom.js";
+import { section as files } from "./files.js";
 import { List } from "./list.js";
 import { section as requests } from "./requests.js";
 import { section as runs } from "./runs.js";
 import { section as threads } from "./threads.js";
 
-const SECTIONS = { threads, runs, agents, requests };
-const KEYS = { t: "threads", r: "runs", a: "agents", q: "requests", c: "chat" };
-const LABELS = { threads: "Threads", runs: "Runs", agents: "Agents", requests: "Requests", chat: "Chat" };
+const SECTIONS = { threads, runs, agents, files, requests };
+const KEYS = { t: "threads", r: "runs", a: "agents", f: "files", q: "requests", c: "chat" };
+const LABELS = { threads: "Threads", runs: "Runs", agents: "Agents", files: "Files", requests: "Requests", chat: "Chat" };
 const OFTEN = 400;
 const SELDOM = 2000; // a search looks at much
 

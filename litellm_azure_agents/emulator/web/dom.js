@@ -72,10 +72,11 @@ export function badge(status) {
 
 export const tag = (text) => h("span", { class: "tag" }, text);
 
-const PLACES = { thread: "threads", conv: "threads", run: "runs", resp: "runs", req: "requests" };
+const PLACES = { thread: "threads", conv: "threads", run: "runs", resp: "runs", req: "requests", vs: "files", cfile: "files" };
 
 export function place(id) {
   const [, prefix] = /^([a-z]+)_[A-Za-z0-9]+$/.exec(id) ?? [];
+  if (/^assistant-[A-Za-z0-9]+$/.test(id)) return `#/files/${id}`;
   if (prefix === "asst" || id.startsWith("asst_")) return `#/agents/classic/${id}`;
   return PLACES[prefix] ? `#/${PLACES[prefix]}/${id}` : null;
 }
