@@ -70,12 +70,13 @@ class Reply:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
-    def json(self) -> Any:
-        """The decoded body, or None when it is not JSON."""
+    def object(self) -> dict[str, Any] | None:
+        """The JSON object that the body is, or None when it is anything else."""
         try:
-            return json.loads(self.content)
-        except ValueError:
+            found = json.loads(self.content)
+        except (ValueError, RecursionError):
             return None
+        return found if isinstance(found, dict) else None
 
 
 @dataclass(frozen=True, slots=True)

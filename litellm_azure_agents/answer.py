@@ -21,6 +21,7 @@ from .citations import Citations, Footnotes, Mode
 from .deltas import Delta, ToolCallDelta, Usage
 from .media import media_type_of
 from .passages import Passage
+from .shapes import split_half, whole
 from .traces import RunSteps, merge
 
 __all__ = ["SEPARATOR", "Answer", "Delta", "Needs", "ToolCallDelta", "Usage"]
@@ -71,6 +72,7 @@ class Answer:
         self._open: Hashable = None  # the part that text came for last
         self._unsettled: set[Hashable] = set()  # parts that hold text or annotations back
         self._streams: dict[Hashable, int] = {}  # reasoning, refusals: characters received
+        self._halves: dict[Hashable, str] = {}  # see split_half
         self._calls: dict[Hashable, _Call] = {}
         self._once: set[Hashable] = set()
         self._delivered = 0
@@ -88,14 +90,17 @@ class Answer:
         if self._unsettled:
             self._settle()
         pending, self._pending = self._pending, []
+        for delta in pending:
+            if not delta.is_only_text() or delta.fields:
+                _make_whole(delta)
         return pending
 
     # -- ids -----------------------------------------------------------------------------------
 
-    def know(self, **ids: str | None) -> None:
-        """Remember ids; they ride on every chunk from now on."""
+    def know(self, **ids: Any) -> None:
+        """Remember ids, if they are some; they ride on every chunk from now on."""
         for name, value in ids.items():
-            if value:
+            if value and isinstance(value, str) and value.isascii():
                 self.ids[name] = value
 
     def announce(self) -> None:
@@ -106,6 +111,7 @@ class Answer:
 
     def text(self, part: Hashable, piece: str) -> None:
         """``piece`` continues the text part ``part``."""
+        piece = self._whole_characters(("text", part), piece)
         text = self._part(part)
         if part != self._open:
             self._release(self._open)
@@ -121,11 +127,26 @@ class Answer:
     def whole_text(self, part: Hashable, full: str) -> None:
         """The part is complete and reads ``full``: what deltas did not bring is given now."""
         text = self._part(part)
+        full = self._all_of(("text", part), full)
         if len(full) > text.received:
             self.text(part, full[text.received :])
         text.complete = True
         if text.citations is not None or text.annotations:
             self._unsettled.add(part)
+
+    def _whole_characters(self, key: Hashable, piece: str) -> str:
+        """``piece`` of a stream of text, from the half character that the last one ended with."""
+        if not self._halves and piece.isascii():
+            return piece
+        piece, half = split_half(self._halves.pop(key, "") + piece)
+        if half:
+            self._halves[key] = half
+        return piece
+
+    def _all_of(self, key: Hashable, full: str) -> str:
+        """All of a stream of text, in whole characters."""
+        self._halves.pop(key, None)
+        return str(whole(full))
 
     def _part(self, part: Hashable) -> Passage:
         text = self._texts.get(part)
@@ -162,16 +183,21 @@ class Answer:
         self._stream(("reasoning", part), "reasoning", piece)
 
     def whole_reasoning(self, part: Hashable, full: str) -> None:
-        self.reasoning(part, full[self._streams.get(("reasoning", part), 0) :])
+        self._whole_stream(("reasoning", part), "reasoning", full)
 
     def refusal(self, part: Hashable, piece: str) -> None:
         """``piece`` continues a refusal."""
         self._stream(("refusal", part), "refusal", piece)
 
     def whole_refusal(self, part: Hashable, full: str) -> None:
-        self.refusal(part, full[self._streams.get(("refusal", part), 0) :])
+        self._whole_stream(("refusal", part), "refusal", full)
+
+    def _whole_stream(self, key: Hashable, kind: str, full: str) -> None:
+        full = self._all_of(key, full)
+        self._stream(key, kind, full[self._streams.get(key, 0) :])
 
     def _stream(self, key: Hashable, kind: str, piece: str) -> None:
+        piece = self._whole_characters(key, piece)
         if not piece:
             return
         if key not in self._streams:
@@ -263,7 +289,7 @@ class Answer:
 
     def name_file(self, file_id: str, name: str | None) -> None:
         """What the service calls a file; None if it does not say."""
-        self.names[file_id] = name
+        self.names[file_id] = whole(name)
 
     def _file(self, placed: Mapping[str, Any]) -> None:
         """A file that the agent made is listed, once; the list on the last such chunk has all."""
@@ -361,6 +387,7 @@ class Answer:
     def tool_arguments(self, key: Hashable, piece: str) -> None:
         """``piece`` continues the arguments of the call ``key``."""
         call = self._calls.get(key)
+        piece = self._whole_characters(("call", key), piece)
         if call is None or not piece:
             return
         call.arguments += len(piece)
@@ -373,6 +400,7 @@ class Answer:
     def whole_tool_call(self, key: Hashable, *, id: str, name: str, arguments: str) -> None:
         """The call is complete: what was not given out of it yet is given now."""
         self.tool_call(key, id=id, name=name)
+        arguments = self._all_of(("call", key), arguments)
         self.tool_arguments(key, arguments[self._calls[key].arguments :])
 
     # -- the end -------------------------------------------------------------------------------
@@ -395,6 +423,14 @@ class Answer:
 
 def _is_picture(filename: str | None) -> bool:
     return bool(filename) and media_type_of(str(filename)).startswith("image/")
+
+
+def _make_whole(delta: Delta) -> None:
+    """Text is whole already; what else a service says may have half characters in it."""
+    delta.images, delta.fields = whole(delta.images), whole(delta.fields)
+    if delta.tool_call is not None:
+        delta.tool_call.id = whole(delta.tool_call.id)
+        delta.tool_call.name = whole(delta.tool_call.name)
 
 
 def _delta_of(kind: str, piece: str) -> Delta:

@@ -15,9 +15,7 @@ from .call import Call
 from .drivers import AsyncDriver, SyncDriver
 from .endpoint import API_VERSIONS, Endpoint, resolve_base
 from .options import Options, Params
-from .retry import DEFAULT_RETRIES
-
-TIMEOUT = 600.0
+from .prepare import read_retries, read_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,8 @@ def connect(
     client_id: str | None = None,
     client_secret: str | None = None,
     azure_scope: str | None = None,
-    timeout: float = TIMEOUT,
-    max_retries: int = DEFAULT_RETRIES,
+    timeout: float | None = None,
+    max_retries: int | None = None,
     extra_headers: Mapping[str, str] | None = None,
     protocol: Literal["threads", "responses"] = "threads",
 ) -> Connection:
@@ -72,8 +70,7 @@ def connect(
         endpoint = Endpoint(base, api_version or API_VERSIONS[0])
         if protocol == "responses":
             endpoint = Endpoint(f"{base}/openai/v1", api_version)
-        if not timeout > 0:
-            raise ValueError(f"timeout must be greater than 0, not {timeout!r}")
+        seconds, retries = read_timeout(timeout), read_retries(max_retries)
         token = resolve_token_source(
             api_key=api_key,
             azure_ad_token=azure_ad_token,
@@ -97,9 +94,9 @@ def connect(
         context=context,
         clock=time.monotonic,
         started=time.monotonic(),
-        timeout=timeout,
+        timeout=seconds,
         random=random.random,
-        max_retries=max_retries,
+        max_retries=retries,
         headers={"Accept": "application/json", **(extra_headers or {})},
     )
     return Connection(call, token)

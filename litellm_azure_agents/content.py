@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .shapes import as_object, as_text
+
 if TYPE_CHECKING:
     from .incoming import Incoming
 
@@ -48,6 +50,13 @@ def assistant_text(message: Mapping[str, Any]) -> str:
     return text_of(content) or str(message.get("refusal") or "")
 
 
+def image_of(part: Mapping[str, Any]) -> tuple[str, str | None]:
+    """(url, detail) of an ``image_url`` part, whose URL may stand in an object or alone."""
+    image = part.get("image_url")
+    url = as_text(image) or as_text(as_object(image).get("url"))
+    return url, as_text(as_object(image).get("detail")) or None
+
+
 def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, Any]:
     """A user message as a thread message; raises ValueError for parts an agent can't take.
 
@@ -66,11 +75,12 @@ def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, A
         elif kind in ("text", "input_text"):
             parts.append({"type": "text", "text": str(part.get("text") or "")})
         elif kind == "image_url":
-            image = part.get("image_url")
-            image = {"url": image} if isinstance(image, str) else dict(image or {})
-            parts.append(incoming.image(str(image.get("url") or ""), image.get("detail")))
+            parts.append(incoming.image(*image_of(part)))
         elif kind == "image_file":
-            parts.append({"type": "image_file", "image_file": dict(part.get("image_file") or {})})
+            file = as_object(part.get("image_file"))
+            if not as_text(file.get("file_id")):
+                raise ValueError("an image_file part needs {'image_file': {'file_id': …}}")
+            parts.append({"type": "image_file", "image_file": dict(file)})
         elif kind == "file":
             names.append(incoming.file(built, part.get("file")))
         elif kind in ("input_audio", "audio", "video_url", "video"):

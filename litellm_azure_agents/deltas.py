@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from .shapes import as_int, as_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,33 @@ class Usage:
     total_tokens: int
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+
+def read_usage(
+    usage: Any,
+    *,
+    prompt: str,
+    completion: str,
+    prompt_details: Sequence[str],
+    completion_details: Sequence[str],
+) -> Usage | None:
+    """The counts in a service's ``usage``, by its names for them; None where it gives none."""
+    counts = as_object(usage)
+    total = as_int(counts.get("total_tokens"), -1)
+    if total < 0:
+        return None
+
+    def detail(places: Sequence[str], name: str) -> int | None:
+        found = (as_object(counts.get(place)).get(name) for place in places)
+        return next((value for value in found if as_int(value, -1) >= 0), None)
+
+    return Usage(
+        prompt_tokens=max(as_int(counts.get(prompt)), 0),
+        completion_tokens=max(as_int(counts.get(completion)), 0),
+        total_tokens=total,
+        cached_tokens=detail(prompt_details, "cached_tokens"),
+        reasoning_tokens=detail(completion_details, "reasoning_tokens"),
+    )
 
 
 @dataclass(slots=True)

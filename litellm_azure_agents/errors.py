@@ -186,8 +186,8 @@ class ServiceError:
 
 def parse_error(reply: Reply) -> ServiceError:
     """The error in an answer: OpenAI's, Azure's or a gateway's JSON; HTML and text as they are."""
-    data = reply.json()
-    if isinstance(data, dict):
+    data = reply.object()
+    if data is not None:
         return parse_error_object(data)
     text = re.sub(r"<[^>]+>", " ", reply.content.decode("utf-8", "replace"))
     return ServiceError(message=" ".join(text.split())[:300] or f"HTTP status {reply.status}")
@@ -213,6 +213,13 @@ def parse_error_object(data: Mapping[str, Any]) -> ServiceError:
         code=str(code) if code is not None else None,
         param=str(param) if param is not None else None,
     )
+
+
+def parse_failure(failure: Any) -> ServiceError:
+    """``last_error`` of a run or ``error`` of a response: an object, text, or nothing."""
+    if isinstance(failure, Mapping) and failure:
+        return parse_error_object(failure)
+    return ServiceError(message=failure if isinstance(failure, str) else "")
 
 
 def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:

@@ -20,7 +20,7 @@ from . import errors
 from .actions import Action, Request, Send, Steps
 from .connection import Connection, connect
 from .endpoint import check_id
-from .exchange import fetch, request
+from .exchange import object_in, read, read_page, succeed
 from .filestore import FileService
 from .media import check_size, media_type_of
 
@@ -146,18 +146,17 @@ class _Content(_FileJob):
 class _Info(_FileJob):
     def run(self) -> Generator[Action, Any, Any]:
         url = self.service.url(self.file_id)
-        reply = yield from fetch(self.call, url, doing=f"look up the file {self.file_id}")
-        return reply.json() or {}
+        return (yield from read(self.call, url, doing=f"look up the file {self.file_id}"))
 
 
 class _Delete(_FileJob):
     def run(self) -> Generator[Action, Any, Any]:
         doing = f"delete the file {self.file_id}"
         action = Send(Request("DELETE", self.service.url(self.file_id)))
-        reply = yield from request(self.call, action, doing=doing, repeatable=True)
-        if not reply.ok:
-            raise errors.from_reply(self.call.context, reply, doing=doing)
-        return (reply.json() or {}).get("deleted", True)
+        reply = yield from succeed(self.call, action, doing=doing, repeatable=True)
+        if not reply.content.strip():
+            return True
+        return object_in(self.call, reply, doing=doing, having=()).get("deleted", True)
 
 
 class _List(_FileJob):
@@ -167,8 +166,8 @@ class _List(_FileJob):
 
     def run(self) -> Generator[Action, Any, Any]:
         query = {"purpose": self.purpose} if self.purpose else {}
-        reply = yield from fetch(self.call, self.service.url(**query), doing="list the files")
-        return (reply.json() or {}).get("data") or []
+        page = yield from read_page(self.call, self.service.url(**query), doing="list the files")
+        return page.items
 
 
 class _Upload(_FileJob):

@@ -11,9 +11,10 @@ from .actions import Exchange, Gather, Lookup, Lost, Reply, Request, Send, Steps
 from .answer import Answer
 from .call import Call
 from .endpoint import Endpoint
-from .exchange import fetch, request
+from .exchange import ask, fetch, read
 from .media import NewFile, image_type
 from .retry import backoff, is_retryable, poll_intervals
+from .shapes import as_text
 
 NAME_TTL = 3600.0
 _UNREADY = frozenset({"uploaded", "pending", "running"})
@@ -44,10 +45,7 @@ class FileService:
         """The file as the service describes it; raises LiteLLM's exceptions."""
         action = Lookup(self.url(file_id), Request("GET", self.url(file_id)), NAME_TTL)
         doing = f"look up the file {file_id}"
-        reply = yield from request(self._call, action, doing=doing, repeatable=True)
-        if not reply.ok:
-            raise errors.from_reply(self._call.context, reply, doing=doing)
-        return reply.json() or {}
+        return (yield from ask(self._call, action, doing=doing, repeatable=True))
 
     def content(self, file_id: str, container_id: str | None = None) -> Exchange:
         """The file's bytes, as the content of the Reply."""
@@ -74,18 +72,16 @@ class FileService:
             action = Lookup(f"{self.url()} {key}", sending, 0.0 if fresh else float("inf"))
         doing = f"upload the file {filename!r}"
         # Sent again after a lost answer: at worst a file lies there twice.
-        reply = yield from request(self._call, action, doing=doing, repeatable=True)
-        if not reply.ok:
-            raise errors.from_reply(self._call.context, reply, doing=doing)
-        return (yield from self._ready(reply.json() or {}))
+        file = yield from ask(self._call, action, doing=doing, repeatable=True)
+        return (yield from self._ready(file))
 
     def _ready(self, file: dict[str, Any]) -> Any:
         call, next_interval = self._call, poll_intervals(None)
         until = call.clock() + min(READY_SECONDS, call.remaining())
-        while file.get("status") in _UNREADY and call.clock() < until:
+        while as_text(file.get("status")) in _UNREADY and call.clock() < until:
             yield Wait(next_interval())
             url = self.url(file["id"])
-            file = (yield from fetch(call, url, doing="see whether the file is ready")).json() or {}
+            file = yield from read(call, url, doing="see whether the file is ready")
         if file.get("status") == "error":
             raise errors.bad_request(
                 call.context,
@@ -131,8 +127,8 @@ class FileService:
     def _name(self, file_id: str, container_id: str | None) -> Any:
         url = self._file_url(file_id, container_id)
         result = yield from self._try(Lookup(url, Request("GET", url), NAME_TTL))
-        file = result.json() if isinstance(result, Reply) and result.ok else None
-        if not isinstance(file, dict):
+        file = result.object() if isinstance(result, Reply) and result.ok else None
+        if file is None:
             return None
         return file.get("filename") or str(file.get("path") or "").rpartition("/")[2] or None
 

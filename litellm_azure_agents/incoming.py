@@ -18,6 +18,7 @@ from .call import Call
 from .errors import parse_error
 from .filestore import FileService
 from .media import VISION_TYPES, NewFile, media_type_of, parse_file, parse_image, tools_for
+from .shapes import as_object, as_text
 
 EPHEMERAL_KEY = "litellm_ephemeral_files"
 """Run metadata by which a later call knows what to remove: a run that waits for tool results still
@@ -155,7 +156,7 @@ class Incoming(Uploads):
             if unnamed:
                 found = yield Gather([self._service.info(str(f.file_id)) for f in unnamed])
                 for file, info in zip(unnamed, _checked(found), strict=True):
-                    file.filename = str(info.get("filename") or file.file_id)
+                    file.filename = as_text(info.get("filename")) or file.file_id
             names = [str(tool.get("type")) for tool in (yield from tools())]
         for file in self._files:
             tool = option if option != "auto" else self._choose(str(file.filename), names)
@@ -197,7 +198,7 @@ class Incoming(Uploads):
 
     def to_remove(self, run: Any) -> list[str]:
         """Files whose time is over when ``run`` has ended."""
-        marked = str(((run or {}).get("metadata") or {}).get(EPHEMERAL_KEY) or "")
+        marked = as_text(as_object(as_object(run).get("metadata")).get(EPHEMERAL_KEY))
         return list(dict.fromkeys([*self.uploaded, *filter(None, marked.split(","))]))
 
 

@@ -256,7 +256,7 @@ def _is_harmless(name: str, value: Any) -> bool:
     if name == "n":
         return bool(value == 1)
     if name == "modalities":
-        return bool(list(value) == ["text"])
+        return value in (["text"], ("text",))
     return name in _LITELLM_OWN or (name in ("logprobs", "stop", "thinking") and not value)
 
 

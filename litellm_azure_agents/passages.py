@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .citations import Citations, locate
+from .shapes import whole
 
 Span = tuple[int, int]
 
@@ -46,9 +47,10 @@ class Passage:
         """Take in an annotation, which may complete what came of it before; None if it is
         malformed or was given out already."""
         kind = str(annotation.get("type"))
-        inner = annotation.get(kind)
-        if not isinstance(inner, Mapping):
+        given = annotation.get(kind)
+        if not isinstance(given, Mapping):
             return None
+        inner = {name: whole(value) for name, value in given.items() if _fits(name, value)}
         known = self.annotations.get(number)
         if known is None:
             known = self.annotations[number] = Annotation({"type": kind, kind: {}})
@@ -107,3 +109,14 @@ class Passage:
         if self.citations is not None:
             start, end = self.citations.position(start), self.citations.position(end)
         return base + start, base + end
+
+
+_TEXTS = frozenset({"file_id", "container_id", "filename", "url", "title", "text"})
+_INDICES = frozenset({"start_index", "end_index"})
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a field that is read here has its type; other fields are passed on as they are."""
+    if name in _TEXTS:
+        return isinstance(value, str)
+    return name not in _INDICES or (isinstance(value, int) and not isinstance(value, bool))

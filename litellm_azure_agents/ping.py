@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from . import errors
 from .actions import Emit, Request, Send, Steps
 from .answer import Answer, Usage
 from .call import Call
-from .exchange import fetch, request
+from .exchange import fetch, read, request
 from .responses.service import definition_of
 from .responses.target import Target
+from .shapes import as_text
 
 
 class Ping:
@@ -27,20 +29,19 @@ class Ping:
 
     def run(self) -> Steps:
         """GET of the agent; "ok" as the answer."""
-        call, target = self._call, self._target
+        call, target, doing = self._call, self._target, "read the agent"
+        agent: Mapping[str, Any] = {}
         if target is None:
             url = call.endpoint.url("assistants", call.agent)
-            agent = (yield from fetch(call, url, doing="read the agent")).json() or {}
+            agent = yield from read(call, url, doing=doing)
         elif target.definition_url is not None:
-            url = target.definition_url
             agent = definition_of(
-                (yield from fetch(call, url, doing="read the agent")).json() or {}
+                (yield from read(call, target.definition_url, doing=doing, having=("name",)))
             )
         else:
             yield from self._knock(target)
-            agent = {}
         self._answer.text("ping", "ok")
-        self._answer.finish("stop", usage=Usage(0, 0, 0), model=agent.get("model"))
+        self._answer.finish("stop", usage=Usage(0, 0, 0), model=as_text(agent.get("model")))
         yield Emit(self._answer.take())
 
     def _knock(self, target: Target) -> Steps:

@@ -18,6 +18,7 @@ from .call import Call
 from .chunks import ChunkFactory
 from .drivers import AsyncDriver, SyncDriver
 from .endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
+from .messages import Message, check_messages, describe
 from .options import OptionError, Options, Params, parse_arguments
 from .ping import Ping
 from .responses.identity import agent_headers
@@ -26,6 +27,7 @@ from .responses.turn import ResponseTurn
 from .retry import DEFAULT_RETRIES
 from .threads.turn import ThreadTurn
 
+DEFAULT_TIMEOUT = 600.0
 _HEALTH_CHECK = "litellm-internal-health-check"
 
 
@@ -48,7 +50,7 @@ class Prepared:
 def prepare(
     *,
     model: str,
-    messages: list[Any],
+    messages: Any,
     api_base: str | None,
     api_key: str | None,
     optional_params: Mapping[str, Any],
@@ -70,25 +72,28 @@ def prepare(
             drop_params=drops_params(litellm_params),
             from_caller=body_keys(litellm_params),
         )
-        seconds = read_timeout(timeout)
+        seconds, retries = read_timeout(timeout), read_retries(arguments.get("max_retries"))
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
+    ping = _is_health_check(litellm_params)
+    try:
+        checked = [] if ping else check_messages(messages)
     except ValueError as error:
-        raise errors.bad_request(context, str(error)) from None
+        raise errors.bad_request(context, describe(messages, error), param="messages") from None
     call, target = build_call(
         context,
         api_base=api_base,
         options=options,
         params=params,
-        messages=messages,
+        messages=checked,
         headers=headers or {},
         litellm_params=litellm_params,
         metadata=litellm_params.get("metadata"),
         timeout=seconds,
-        max_retries=_retries(arguments),
+        max_retries=retries,
     )
     turn: Turn
-    if _is_health_check(litellm_params):
+    if ping:
         turn = Ping(call, target)
     else:
         turn = ThreadTurn(call) if target is None else ResponseTurn(call, target)
@@ -107,7 +112,7 @@ def build_call(
     api_base: str | None,
     options: Options,
     params: Params,
-    messages: Sequence[Any],
+    messages: Sequence[Message],
     headers: Mapping[str, Any],
     litellm_params: Mapping[str, Any],
     metadata: Any,
@@ -132,7 +137,7 @@ def build_call(
     call = Call(
         agent=agent,
         endpoint=Endpoint(base, str(version or API_VERSIONS[0])),
-        messages=[m if isinstance(m, Mapping) else m.model_dump() for m in messages],
+        messages=messages,
         options=options,
         params=params,
         context=context,
@@ -212,15 +217,22 @@ def _base_model(litellm_params: Mapping[str, Any]) -> str | None:
 
 
 def read_timeout(timeout: Any) -> float:
-    """LiteLLM's ``timeout`` in seconds; ValueError if there is no time."""
+    """LiteLLM's ``timeout`` in seconds, the default for None; OptionError for what is none."""
     if isinstance(timeout, httpx.Timeout):
         timeout = timeout.read
-    seconds = 600.0 if timeout is None else float(timeout)
+    try:
+        seconds = DEFAULT_TIMEOUT if timeout is None else float(timeout)
+    except (TypeError, ValueError):
+        raise OptionError(f"timeout is a number of seconds, not {timeout!r}", "timeout") from None
     if not seconds > 0:
-        raise ValueError(f"timeout must be greater than 0, not {timeout!r}")
+        raise OptionError(f"timeout must be greater than 0, not {timeout!r}", "timeout")
     return min(seconds, 1e6)  # sockets and timers know no infinity
 
 
-def _retries(arguments: Mapping[str, Any]) -> int:
-    value = arguments.get("max_retries")
-    return DEFAULT_RETRIES if not isinstance(value, int) else max(value, 0)
+def read_retries(value: Any) -> int:
+    """LiteLLM's ``max_retries``, the default for None; OptionError for what is no number."""
+    try:
+        # int() takes "3" from a configuration; it would also make 2 of 2.5.
+        return DEFAULT_RETRIES if value is None else max(int(str(value)), 0)
+    except ValueError:
+        raise OptionError(f"max_retries is a whole number, not {value!r}", "max_retries") from None

@@ -20,8 +20,9 @@ class SharedReplies:
     """Successful replies by key, each kept for its time to live; single flight per key.
 
     Works across threads and event loops: who comes while another asks waits for that answer, at
-    most ``wait`` seconds. A failure is not kept; it is given to those who waited if it says
-    something of the service, not of the one who asked (his timeout, his credential).
+    most ``wait`` seconds. Kept is what has an id or a name. All else, failures too, is given to
+    those who waited if it says something of the service, not of the one who asked (his timeout, his
+    credential).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -97,11 +98,17 @@ class SharedReplies:
     def _end(self, key: str, future: Future[Answer], answer: Answer) -> None:
         with self._lock:
             self._asked.pop(key, None)
-            if isinstance(answer, Reply) and answer.ok:
+            if _is_good(answer):
                 while len(self._kept) >= _MAX_ENTRIES:
                     self._kept.pop(next(iter(self._kept)))
                 self._kept[key] = (self._clock(), answer)
         future.set_result(answer)
+
+
+def _is_good(answer: Answer) -> bool:
+    """Whether an answer is what was asked for: a gateway may answer 200 with a page of its own."""
+    found = answer.object() if isinstance(answer, Reply) and answer.ok else None
+    return found is not None and bool(found.get("id") or found.get("name"))
 
 
 def _is_for_all(answer: Answer) -> bool:

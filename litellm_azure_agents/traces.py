@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .shapes import as_int, as_text
+
 Json = Mapping[str, Any]
 
 
@@ -43,9 +45,9 @@ class RunSteps:
             new["delta"] = dict(delta)
         self._send(new)
 
-    def whole(self, id: str, type: str, status: str, **fields: Any) -> None:
+    def whole(self, entry: dict[str, Any]) -> None:
         """All of a call, as it stands; a repeated one is given out once."""
-        entry = {"id": id, "type": type, "status": status, **fields}
+        id = entry["id"]
         if id in self._whole and self._entries[id] == entry:
             return
         self._entries[id] = entry
@@ -68,7 +70,7 @@ def fold_by_id(into: list[Any], new: list[Any]) -> list[Any]:
     folded = list(into)
     for entry in new:
         key = _key(entry)
-        if key is None or key not in places:
+        if not key or key not in places:
             if key:
                 places[key] = len(folded)
             folded.append(entry)
@@ -77,10 +79,10 @@ def fold_by_id(into: list[Any], new: list[Any]) -> list[Any]:
     return folded
 
 
-def _key(entry: Any) -> Any:
+def _key(entry: Any) -> str:
     if not isinstance(entry, Mapping):
-        return None
-    return entry.get("id") or entry.get("file_id")
+        return ""
+    return as_text(entry.get("id")) or as_text(entry.get("file_id"))
 
 
 def merge(into: dict[str, Any], delta: Json) -> None:
@@ -108,9 +110,9 @@ def _merge_list(into: list[Any], new: list[Any]) -> None:
         if not isinstance(item, Mapping):
             into.append(item)
             continue
-        index = item.get("index")
+        index = as_int(item.get("index"), -1)
         rest = {name: value for name, value in item.items() if name != "index"}
-        if isinstance(index, int) and index < len(into) and isinstance(into[index], dict):
+        if 0 <= index < len(into) and isinstance(into[index], dict):
             rest.pop("type", None)
             merge(into[index], rest)
         else:

@@ -22,11 +22,12 @@ from typing import Any
 from . import errors
 from .actions import Action, Gather, Request, Send, Steps, Wait
 from .connection import Connection, connect
-from .exchange import fetch, request
+from .exchange import ask, read, read_page
 from .files import Source, read_source
 from .filestore import FileService
 from .media import media_type_of
 from .retry import poll_intervals
+from .shapes import as_int, as_object, as_text
 
 __all__ = ["FileOutcome", "Progress", "VectorStore", "VectorStoreError", "acreate", "create"]
 
@@ -223,28 +224,27 @@ class _Create:
         after: list[tuple[str, str]] = []
         while True:
             url = self._url(query=[("limit", "100"), *after])
-            page = (yield from fetch(self.call, url, doing="list vector stores")).json() or {}
-            for store in page.get("data") or ():
-                if (store.get("metadata") or {}).get(CONTENT_KEY) == content:
+            page = yield from read_page(self.call, url, doing="list vector stores")
+            for store in page.items:
+                if as_object(store.get("metadata")).get(CONTENT_KEY) == content:
                     settled = yield from self._settled(store)
                     if settled is not None:
                         return settled
-            if not page.get("has_more") or not page.get("last_id"):
+            if page.after is None:
                 return None
-            after = [("after", page["last_id"])]
+            after = [("after", page.after)]
 
     def _settled(self, store: Mapping[str, Any]) -> Any:
         """The store if it has all of the files, once they are indexed; else None."""
         next_interval = poll_intervals(None)
         while True:
-            counts = store.get("file_counts") or {}
-            if store.get("status") == "expired":
+            counts, id = as_object(store.get("file_counts")), as_text(store.get("id"))
+            if store.get("status") == "expired" or not id:
                 return None
             if not counts.get("in_progress"):
                 return store if counts.get("completed") == len(self.sources) else None
             yield Wait(next_interval())
-            url = self._url(store["id"])
-            store = (yield from fetch(self.call, url, doing="read the vector store")).json() or {}
+            store = yield from read(self.call, self._url(id), doing="read the vector store")
 
     def _upload(self) -> Any:
         results = yield Gather([self._upload_one(*source) for source in self.sources], AT_ONCE)
@@ -283,7 +283,9 @@ class _Create:
             yield Wait(next_interval())
             try:
                 doing = "see how far the indexing is"
-                batch = (yield from fetch(self.call, self._url(*path), doing=doing)).json() or {}
+                batch = yield from read(
+                    self.call, self._url(*path), doing=doing, having=("id", "status")
+                )
             except errors.Timeout:
                 if self.call.remaining() > 1:
                     raise  # the service said so, not our clock
@@ -308,15 +310,15 @@ class _Create:
         after: list[tuple[str, str]] = []
         while True:
             url = self._url(*path, "files", query=[("limit", "100"), *after])
-            page = (yield from fetch(self.call, url, doing="list the files of the batch")).json()
-            states |= {file["id"]: file for file in (page or {}).get("data") or ()}
-            if not (page or {}).get("has_more") or not page.get("last_id"):
+            page = yield from read_page(self.call, url, doing="list the files of the batch")
+            states |= {as_text(file.get("id")): file for file in page.items}
+            if page.after is None:
                 break
-            after = [("after", page["last_id"])]
+            after = [("after", page.after)]
         for outcome in result.files:
             state = states.get(str(outcome.file_id))
             if state is not None:
-                error = state.get("last_error") or {}
+                error = as_object(state.get("last_error"))
                 outcome.status = str(state.get("status"))
                 outcome.code, outcome.message = error.get("code"), error.get("message")
 
@@ -327,15 +329,12 @@ class _Create:
 
     def _post(self, segments: Sequence[str], body: Mapping[str, Any], *, doing: str) -> Any:
         action = Send(Request("POST", self._url(*segments), body))
-        reply = yield from request(self.call, action, doing=doing, repeatable=True)
-        if not reply.ok:
-            raise errors.from_reply(self.call.context, reply, doing=doing)
-        return reply.json() or {}
+        return (yield from ask(self.call, action, doing=doing, repeatable=True))
 
     def _report_batch(self, batch: Mapping[str, Any]) -> None:
-        counts = batch.get("file_counts") or {}
-        total = counts.get("total") or 0
-        self._report(Progress("index", total - (counts.get("in_progress") or 0), total))
+        counts = as_object(batch.get("file_counts"))
+        total = as_int(counts.get("total"))
+        self._report(Progress("index", total - as_int(counts.get("in_progress")), total))
 
     def _report(self, progress: Progress) -> None:
         if self._on_progress is not None:

@@ -15,6 +15,7 @@ from typing import Any
 from ..call import Call
 from ..content import assistant_text, text_of
 from ..continuity import CallRef, HistoryError, decode, read_history
+from ..messages import about
 from ..options import OptionError
 from ..tool_results import APPROVAL_FUNCTION, parse_approval, result_text
 from .inputs import Inputs
@@ -175,7 +176,8 @@ class _Items:
                 self._wait_for(call)
         last = max((i for i, m in enumerate(messages) if m.get("role") == "assistant"), default=-1)
         for index in range(start, len(messages)):
-            self._add(messages[index], pending=index > last)
+            with about(messages[index]):
+                self._add(messages[index], pending=index > last)
         if self._open:
             raise HistoryError(f"results are missing for {self._names()}")
 

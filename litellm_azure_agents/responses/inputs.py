@@ -14,10 +14,11 @@ from typing import Any
 
 from ..actions import Steps
 from ..call import Call
-from ..content import text_of
+from ..content import image_of, text_of
 from ..filestore import FileService
 from ..incoming import Place, Uploads
 from ..media import VISION_TYPES, NewFile, media_type_of, parse_file, parse_image
+from ..shapes import as_object, as_text
 
 JsonObject = dict[str, Any]
 
@@ -50,11 +51,11 @@ class Inputs(Uploads):
         if kind in ("text", "input_text", "output_text"):
             return {"type": "input_text", "text": str(part.get("text") or "")}
         if kind == "image_url":
-            image = part.get("image_url")
-            image = {"url": image} if isinstance(image, str) else dict(image or {})
-            return self._image(str(image.get("url") or ""), image.get("detail"))
+            return self._image(*image_of(part))
         if kind == "image_file":
-            image = part.get("image_file") or {}
+            image = as_object(part.get("image_file"))
+            if not as_text(image.get("file_id")):
+                raise ValueError("an image_file part needs {'image_file': {'file_id': …}}")
             return _image_part(file_id=image.get("file_id"), detail=image.get("detail"))
         if kind == "file":
             file = part.get("file")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..answer import Usage
+from ..deltas import read_usage
+from ..shapes import as_object, as_objects, as_text
 
 Json = Mapping[str, Any]
 
@@ -20,9 +22,12 @@ _PICTURE_FIELDS = ("result",)
 _CONTAINER_FILE = re.compile(r"/containers/([^/?#]+)/files/([^/?#]+)")
 
 
-def map_annotation(annotation: Json) -> dict[str, Any]:
-    """A flat annotation in OpenAI's nested form; a lone ``index`` is where it starts and ends."""
-    kind = str(annotation.get("type"))
+def map_annotation(annotation: Json) -> dict[str, Any] | None:
+    """A flat annotation in OpenAI's nested form, or None for one of no type; a lone ``index`` is
+    where it starts and ends."""
+    kind = as_text(annotation.get("type"))
+    if not kind:
+        return None
     inner = {n: v for n, v in annotation.items() if n != "type" and v is not None}
     index = inner.pop("index", None)
     if index is not None:
@@ -31,16 +36,14 @@ def map_annotation(annotation: Json) -> dict[str, Any]:
     return {"type": kind, kind: inner}
 
 
-def map_usage(usage: Json | None) -> Usage | None:
+def map_usage(usage: Any) -> Usage | None:
     """The response's token counts, or None where the service gives none."""
-    if not usage or usage.get("total_tokens") is None:
-        return None
-    return Usage(
-        prompt_tokens=usage.get("input_tokens") or 0,
-        completion_tokens=usage.get("output_tokens") or 0,
-        total_tokens=usage["total_tokens"],
-        cached_tokens=(usage.get("input_tokens_details") or {}).get("cached_tokens"),
-        reasoning_tokens=(usage.get("output_tokens_details") or {}).get("reasoning_tokens"),
+    return read_usage(
+        usage,
+        prompt="input_tokens",
+        completion="output_tokens",
+        prompt_details=("input_tokens_details",),
+        completion_details=("output_tokens_details",),
     )
 
 
@@ -75,13 +78,13 @@ def map_trace(item: Json) -> dict[str, Any]:
     plain = kind.replace("_call_output", "_output").removesuffix("_call").replace("_preview", "")
     fields = {n: v for n, v in item.items() if n not in _PICTURE_FIELDS}
     if plain == "code_interpreter":
-        outputs = [_map_output(output) for output in fields.pop("outputs", None) or ()]
+        outputs = [_map_output(output) for output in as_objects(fields.pop("outputs", None))]
         fields[plain] = {"input": fields.pop("code", None) or "", "outputs": outputs}
     elif plain == "file_search":
-        results = [_map_hit(hit) for hit in fields.pop("results", None) or ()]
+        results = [_map_hit(hit) for hit in as_objects(fields.pop("results", None))]
         fields[plain] = {"queries": fields.pop("queries", None) or [], "results": results}
     identified = {"id": str(item.get("id")), "type": plain}
-    return {**fields, **identified, "status": str(item.get("status") or "completed")}
+    return {**fields, **identified, "status": as_text(item.get("status")) or "completed"}
 
 
 def _map_output(output: Json) -> dict[str, Any]:
@@ -112,10 +115,10 @@ def container_file(url: str) -> tuple[str, str] | None:
 
 def map_image(item: Json) -> dict[str, Any] | None:
     """A generated picture as a data URL, in the form of LiteLLM's image-output models."""
-    data = item.get("result")
+    data = as_text(item.get("result"))
     if not data:
         return None
-    kind = item.get("output_format") or "png"
+    kind = as_text(item.get("output_format")) or "png"
     return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{data}"}}
 
 
@@ -129,5 +132,5 @@ def finish_reason(response: Json) -> str:
     """``stop``, ``length`` or ``content_filter`` for what completed or ended incomplete."""
     if response.get("status") != "incomplete":
         return "stop"
-    reason = str((response.get("incomplete_details") or {}).get("reason") or "")
+    reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
     return "length" if "token" in reason else "content_filter"

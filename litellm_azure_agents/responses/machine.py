@@ -13,6 +13,7 @@ from typing import Any
 from ..actions import ServerEvent
 from ..answer import Answer
 from ..continuity import encode
+from ..shapes import as_arguments, as_int, as_object, as_objects, as_text
 from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from . import items
 
@@ -86,7 +87,7 @@ class ResponseMachine:
             return
         try:
             data = json.loads(event.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             if event.name != "error":
                 return  # cut in mid-event; the stream's end shows what is missing
             data = {"message": event.data}
@@ -103,17 +104,19 @@ class ResponseMachine:
             handler(self, data)
 
     def _on_response(self, event: Json) -> None:
-        self._know(event.get("response") or {})
+        self._know(as_object(event.get("response")))
 
     def _on_end(self, event: Json) -> None:
         response = event.get("response")
         if not isinstance(response, Mapping):
             return  # an end that says nothing is none: the response is asked for
         status = str(event.get("type")).partition(".")[2]
-        self.reconcile({"status": status, **response} if status in TERMINAL else response)
+        if as_text(response.get("status")) not in TERMINAL and status in TERMINAL:
+            response = {**response, "status": status}
+        self.reconcile(response)
 
     def _on_item(self, event: Json) -> None:
-        item = event.get("item") or {}
+        item = as_object(event.get("item"))
         self.announce()
         key = self._key({**event, "item_id": item.get("id")})
         if item.get("type") == "message":
@@ -124,52 +127,52 @@ class ResponseMachine:
             self._call(key, item)
 
     def _on_item_done(self, event: Json) -> None:
-        item = event.get("item") or {}
+        item = as_object(event.get("item"))
         self._item(self._key({**event, "item_id": item.get("id")}), item)
 
     def _on_text(self, event: Json) -> None:
         self.announce()
-        self.answer.text(self._part(event), event.get("delta") or "")
+        self.answer.text(self._part(event), as_text(event.get("delta")))
 
     def _on_text_done(self, event: Json) -> None:
         self.announce()
-        self.answer.whole_text(self._part(event), event.get("text") or "")
+        self.answer.whole_text(self._part(event), as_text(event.get("text")))
 
     def _on_annotation(self, event: Json) -> None:
         self.announce()
-        part = self._part(event)
-        self._annotation(part, event.get("annotation_index", 0), event.get("annotation") or {})
+        number = as_int(event.get("annotation_index"))
+        self._annotation(self._part(event), number, as_object(event.get("annotation")))
 
     def _on_refusal(self, event: Json) -> None:
         self.announce()
-        self.answer.refusal(self._part(event), event.get("delta") or "")
+        self.answer.refusal(self._part(event), as_text(event.get("delta")))
 
     def _on_refusal_done(self, event: Json) -> None:
         self.announce()
-        self.answer.whole_refusal(self._part(event), event.get("refusal") or "")
+        self.answer.whole_refusal(self._part(event), as_text(event.get("refusal")))
 
     def _on_arguments(self, event: Json) -> None:
         self.announce()
-        self.answer.tool_arguments(self._key(event), event.get("delta") or "")
+        self.answer.tool_arguments(self._key(event), as_text(event.get("delta")))
 
     def _on_code(self, event: Json) -> None:
         self.announce()
         self._code_piece(event.get("item_id"), event.get("delta"))
 
     def _code_piece(self, item_id: Any, code: Any) -> None:
-        if self._run_steps and item_id:
-            delta = {"code_interpreter": {"input": code}} if code else {}
-            self.answer.steps.piece(str(item_id), "code_interpreter", delta)
+        if self._run_steps and as_text(item_id):
+            delta = {"code_interpreter": {"input": code}} if as_text(code) else {}
+            self.answer.steps.piece(item_id, "code_interpreter", delta)
 
     def _on_summary(self, event: Json) -> None:
         self.announce()
-        part = (*self._key(event), "summary", event.get("summary_index", 0))
-        self.answer.reasoning(part, event.get("delta") or "")
+        part = (*self._key(event), "summary", as_int(event.get("summary_index")))
+        self.answer.reasoning(part, as_text(event.get("delta")))
 
     def _on_reasoning(self, event: Json) -> None:
         self.announce()
-        part = (*self._key(event), "text", event.get("content_index", 0))
-        self.answer.reasoning(part, event.get("delta") or "")
+        part = (*self._key(event), "text", as_int(event.get("content_index")))
+        self.answer.reasoning(part, as_text(event.get("delta")))
 
     def _on_error(self, event: Json) -> None:
         self.error = event
@@ -179,15 +182,15 @@ class ResponseMachine:
     def reconcile(self, response: Json) -> None:
         """The response has ended, and this is all of it."""
         self._know(response)
-        output = [item for item in response.get("output") or () if isinstance(item, Mapping)]
-        present = {item.get("id") for item in output}
+        output = [item for item in as_objects(response.get("output")) if item]
+        present = {as_text(item.get("id")) for item in output}
         for index, item in enumerate(output):
-            item_id = item.get("id")
-            key = self._keys.get(str(item_id))
+            item_id = as_text(item.get("id"))
+            key = self._keys.get(item_id)
             if key is None:
                 key = (self._round, index)
                 if any(k == key and i in present for i, k in self._keys.items()):
-                    key = (self._round, str(item_id))  # this list leaves out what the stream had
+                    key = (self._round, item_id)  # this list leaves out what the stream had
             self._item(key, item)
         self.response = response
 
@@ -213,8 +216,8 @@ class ResponseMachine:
                     id=self._call_id("mn", call_id, *beside)
                     if beside
                     else self._call_id("rc", call_id),
-                    name=call.get("name") or "",
-                    arguments=call.get("arguments") or "",
+                    name=as_text(call.get("name")),
+                    arguments=as_arguments(call.get("arguments")),
                 )
                 beside = ()
         for request_id, request in self._approvals.items():
@@ -239,7 +242,7 @@ class ResponseMachine:
         self._know(response)
 
     def _know(self, response: Json) -> None:
-        self.response_id = response.get("id") or self.response_id
+        self.response_id = as_text(response.get("id")) or self.response_id
         conversation = response.get("conversation")
         if isinstance(conversation, Mapping):
             conversation = conversation.get("id")
@@ -253,18 +256,18 @@ class ResponseMachine:
             self.answer.know(thread_id=known or self.response_id)
 
     def _key(self, event: Json) -> Key:
-        item_id = event.get("item_id")
-        known = self._keys.get(str(item_id))
+        item_id = as_text(event.get("item_id"))
+        known = self._keys.get(item_id)
         if known is not None:
             return known
-        index = event.get("output_index")
-        key = (self._round, item_id if index is None else index)
+        index = as_int(event.get("output_index"), -1)
+        key = (self._round, item_id if index < 0 else index)
         if item_id:
-            self._keys[str(item_id)] = key
+            self._keys[item_id] = key
         return key
 
     def _part(self, event: Json) -> Key:
-        return (*self._key(event), event.get("content_index", 0))
+        return (*self._key(event), as_int(event.get("content_index")))
 
     def _item(self, key: Key, item: Json) -> None:
         """An item that is complete, seen for the first time or again."""
@@ -280,32 +283,35 @@ class ResponseMachine:
 
     def _message(self, key: Key, item: Json) -> None:
         self.answer.know(message_id=item.get("id"))
-        for index, content in enumerate(item.get("content") or ()):
+        for index, content in enumerate(as_objects(item.get("content"))):
             part = (*key, index)
-            if content.get("type") == "refusal":
-                self.answer.whole_refusal(part, content.get("refusal") or "")
-            elif content.get("text") is not None:
+            self.answer.whole_refusal(part, as_text(content.get("refusal")))
+            if isinstance(content.get("text"), str):
                 self.answer.whole_text(part, content["text"])
-                for number, annotation in enumerate(content.get("annotations") or ()):
+                for number, annotation in enumerate(as_objects(content.get("annotations"))):
                     self._annotation(part, number, annotation)
 
     def _annotation(self, part: Key, number: int, annotation: Json) -> None:
-        self.answer.annotation(part, number, items.map_annotation(annotation))
+        mapped = items.map_annotation(annotation)
+        if mapped is not None:
+            self.answer.annotation(part, number, mapped)
 
     def _call(self, key: Key, item: Json) -> None:
+        if not as_text(item.get("call_id")):
+            return  # its result could not be given
         self._calls[key] = {**self._calls.get(key, {}), **item}
-        name = item.get("name") or ""
+        name = as_text(item.get("name"))
         if self._live is None or name in self._live:
             call_id = self._call_id("rc", str(item.get("call_id")))
             self.answer.tool_call(key, id=call_id, name=name)
 
     def _whole_call(self, key: Key, item: Json) -> None:
         self._call(key, item)
-        name = item.get("name") or ""
-        if self._live is None or name in self._live:
-            call_id = self._call_id("rc", str(item.get("call_id")))
+        name, service_id = as_text(item.get("name")), as_text(item.get("call_id"))
+        if service_id and (self._live is None or name in self._live):
+            call_id, arguments = self._call_id("rc", service_id), item.get("arguments")
             self.answer.whole_tool_call(
-                key, id=call_id, name=name, arguments=item.get("arguments") or ""
+                key, id=call_id, name=name, arguments=as_arguments(arguments)
             )
 
     def _call_output(self, key: Key, item: Json) -> None:
@@ -318,7 +324,7 @@ class ResponseMachine:
 
     def _trace(self, item: Json) -> None:
         if self._run_steps:
-            self.answer.steps.whole(**items.map_trace(item))
+            self.answer.steps.whole(items.map_trace(item))
 
     def _carries_state(self) -> bool:
         return bool(self.answer.ids.get("conversation_id") or (self._stored and self.response_id))
@@ -335,9 +341,8 @@ class ResponseMachine:
 
     def _reasoning(self, key: Key, item: Json) -> None:
         for field, name in (("summary", "summary"), ("content", "text")):
-            for index, part in enumerate(item.get(field) or ()):
-                if part.get("text"):
-                    self.answer.whole_reasoning((*key, name, index), part["text"])
+            for index, part in enumerate(as_objects(item.get(field))):
+                self.answer.whole_reasoning((*key, name, index), as_text(part.get("text")))
 
     def _image(self, key: Key, item: Json) -> None:
         image = items.map_image(item)
@@ -346,8 +351,8 @@ class ResponseMachine:
 
     def _code(self, key: Key, item: Json) -> None:
         """What code drew, where the service tells it: as a file of the container, else by URL."""
-        for index, output in enumerate(item.get("outputs") or ()):
-            url = output.get("url") if output.get("type") == "image" else None
+        for index, output in enumerate(as_objects(item.get("outputs"))):
+            url = as_text(output.get("url")) if output.get("type") == "image" else ""
             if not url:
                 continue
             place = items.container_file(url)
@@ -367,7 +372,8 @@ class ResponseMachine:
         self._pictures.clear()
 
     def _approval(self, key: Key, item: Json) -> None:
-        self._approvals[str(item.get("id"))] = item
+        if as_text(item.get("id")):
+            self._approvals[item["id"]] = item
 
     def _approved(self, key: Key, item: Json) -> None:
         self._approvals.pop(str(item.get("approval_request_id")), None)

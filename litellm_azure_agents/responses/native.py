@@ -19,10 +19,10 @@ from ..actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps
 from ..auth import TokenSource
 from ..call import Call
 from ..drivers import AsyncDriver, SyncDriver
-from ..exchange import LostAnswer
+from ..exchange import LostAnswer, object_in
 from ..options import OptionError, Options, Params, parse_arguments
-from ..prepare import body_keys, build_call, read_timeout, token_for
-from ..retry import DEFAULT_RETRIES
+from ..prepare import body_keys, build_call, read_retries, read_timeout, token_for
+from ..shapes import as_text
 from . import payloads, refused
 from .service import ResponseService, refusal_of
 from .target import Target
@@ -62,12 +62,14 @@ class NativeTurn:
             raise errors.connection(call.context, lost.lost, doing=doing) from None
         if not self.reply.ok:
             raise refusal_of(call, self.reply)
-        yield Emit([])
         if self.reply.streaming:
+            yield Emit([])
             yield from self._pass_on()
-        elif body.get("stream"):  # an answer at once instead of a stream
-            response = self.reply.json() or {}
-            status = response.get("status") or "completed"
+            return
+        response = object_in(call, self.reply, doing=doing)
+        yield Emit([])
+        if body.get("stream"):  # an answer at once instead of a stream
+            status = as_text(response.get("status")) or "completed"
             name = f"response.{status}"
             event = {"type": name, "sequence_number": 0, "response": response}
             yield _events([ServerEvent(name, json.dumps(event))])
@@ -183,11 +185,11 @@ def understand(
 ) -> tuple[Call, Target, TokenSource]:
     """The call that LiteLLM's handler was asked to make. Raises LiteLLM exceptions."""
     litellm_params = params_of(given)
-    retries = litellm_params.get("max_retries")
     try:
         seconds = read_timeout(given.get("timeout"))
-    except ValueError as error:
-        raise errors.bad_request(context, str(error)) from None
+        retries = read_retries(litellm_params.get("max_retries"))
+    except OptionError as error:
+        raise errors.bad_request(context, str(error), param=error.param) from None
     call, target = build_call(
         context,
         api_base=litellm_params.get("api_base"),
@@ -198,7 +200,7 @@ def understand(
         litellm_params=litellm_params,
         metadata=given.get("litellm_metadata") or litellm_params.get("litellm_metadata"),
         timeout=seconds,
-        max_retries=retries if isinstance(retries, int) else DEFAULT_RETRIES,
+        max_retries=retries,
     )
     if target is None:
         raise errors.bad_request(
@@ -293,11 +295,15 @@ def http_response(reply: Reply, url: str, **content: Any) -> httpx.Response:
 
 
 def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
-    return given["responses_api_provider_config"].transform_response_api_response(
-        model=given["model"],
-        raw_response=http_response(turn.reply, turn.target.url(), content=turn.reply.content),
-        logging_obj=given["logging_obj"],
-    )
+    try:
+        return given["responses_api_provider_config"].transform_response_api_response(
+            model=given["model"],
+            raw_response=http_response(turn.reply, turn.target.url(), content=turn.reply.content),
+            logging_obj=given["logging_obj"],
+        )
+    except Exception:  # an object, but no response
+        context = turn.call.context
+        raise errors.unexpected(context, turn.reply, doing="create the response") from None
 
 
 def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, stream: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from ..call import Call
 from ..content import text_of
 from ..options import OptionError
+from ..shapes import as_object, as_objects, as_text
 from . import refused
 from .target import Target
 
@@ -84,7 +85,7 @@ def build_text(response_format: Mapping[str, Any] | str | None) -> JsonObject | 
     if isinstance(response_format, str):
         return {"format": {"type": "text" if response_format == "auto" else response_format}}
     if response_format.get("type") == "json_schema":
-        return {"format": {"type": "json_schema", **(response_format.get("json_schema") or {})}}
+        return {"format": {"type": "json_schema", **as_object(response_format.get("json_schema"))}}
     return {"format": dict(response_format)}
 
 
@@ -123,15 +124,16 @@ def check_against(
     name: str = "response_format",
 ) -> None:
     """The agent must have the caller's tools and answer format; OptionError names what it lacks."""
-    own = [tool for tool in definition.get("tools") or () if isinstance(tool, Mapping)]
-    names = {t.get("name") or (t.get("function") or {}).get("name") for t in own}
-    kinds = {tool.get("type") for tool in own}
-    lacking = [
-        str(tool.get("name") if tool.get("type") == "function" else tool.get("type"))
-        for tool in tools
-        if (tool.get("name") not in names if tool.get("type") == "function"
-            else tool.get("type") not in kinds)
-    ]  # fmt: skip
+    own = as_objects(definition.get("tools"))
+    names = {as_text(t.get("name") or as_object(t.get("function")).get("name")) for t in own}
+    kinds = {as_text(tool.get("type")) for tool in own}
+    lacking = []
+    for tool in tools:
+        name_of_tool, kind = as_text(tool.get("name")), as_text(tool.get("type"))
+        if kind == "function" and name_of_tool not in names:
+            lacking.append(name_of_tool)
+        elif kind != "function" and kind not in kinds:
+            lacking.append(kind)
     if lacking:
         raise OptionError(
             f"the agent {agent!r} has no tool {', '.join(map(repr, lacking))}, and the service "
@@ -139,7 +141,7 @@ def check_against(
             "leave it out",
             "tools",
         )
-    if text is not None and not _same_format((definition.get("text") or {}).get("format"), text):
+    if text is not None and not _same_format(as_object(definition.get("text")).get("format"), text):
         raise OptionError(
             f"the agent {agent!r} doesn't answer in this {name}, and the service takes "
             "none with a call: set it as `text.format` in the agent's definition, or leave it out "

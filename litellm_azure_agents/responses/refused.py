@@ -90,8 +90,7 @@ def refusal(wire: str, name: str | None = None) -> str:
 
 def fields_in(reply: Reply) -> list[str]:
     """The fields that a 400 names as refused next to an agent; empty if it is something else."""
-    data = reply.json() if reply.status == 400 else None
-    error = data.get("error") if isinstance(data, Mapping) else None
+    error = (reply.object() or {}).get("error") if reply.status == 400 else None
     if not isinstance(error, Mapping):
         return []
     details = error.get("details")

@@ -8,8 +8,9 @@ from typing import Any
 from .. import errors
 from ..actions import Exchange, Lookup, Reply, Request, Send, Steps, Wait
 from ..call import Call
-from ..exchange import request
+from ..exchange import ask, object_in, request
 from ..retry import poll_intervals
+from ..shapes import as_object, as_text
 from . import refused
 from .machine import TERMINAL
 from .target import Target
@@ -31,11 +32,10 @@ class ResponseService:
         if url is None:
             return None
         action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
-        doing = "read the agent's definition"
-        reply = yield from request(call, action, doing=doing, repeatable=True)
-        if not reply.ok:
-            raise errors.from_reply(call.context, reply, doing=doing)
-        return definition_of(reply.json() or {})
+        doing, having = "read the agent's definition", ("name",)
+        return definition_of(
+            (yield from ask(call, action, doing=doing, repeatable=True, having=having))
+        )
 
     def read(self, response_id: str) -> Exchange:
         """The response, or the error answer for it."""
@@ -53,8 +53,9 @@ class ResponseService:
                 reply = yield from self.read(response_id)
                 if not reply.ok:
                     return reply
-                response = reply.json() or {}
-            if response.get("status") in TERMINAL:
+                having = ("id", "status")
+                response = object_in(call, reply, doing="read the response", having=having)
+            if as_text(response.get("status")) in TERMINAL:
                 return response
             if call.remaining() <= 0:
                 raise errors.timed_out(call.context, call.timeout)
@@ -101,9 +102,8 @@ def refusal_of(call: Call, reply: Reply) -> Exception:
 
 def definition_of(agent: Json) -> Json:
     """The definition in an agent (its latest version's) or in a version."""
-    latest = (agent.get("versions") or {}).get("latest") or agent
-    definition = latest.get("definition")
-    return definition if isinstance(definition, Mapping) else {}
+    latest = as_object(as_object(agent.get("versions")).get("latest")) or agent
+    return as_object(latest.get("definition"))
 
 
 def is_locked(reply: Reply) -> bool:

@@ -6,6 +6,7 @@ deployment's, otherwise the argument ``model``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ class StoredTurn:
         self.call = call
         self.request = request
         self.reply = Reply(0, {})
-        self._doing = doing
+        self.doing = doing
 
     @property
     def ids(self) -> Mapping[str, str]:
@@ -60,12 +61,12 @@ class StoredTurn:
         repeatable = self.request.method == "GET"
         try:
             self.reply = yield from request(
-                call, Send(self.request), doing=self._doing, repeatable=repeatable
+                call, Send(self.request), doing=self.doing, repeatable=repeatable
             )
         except LostAnswer as lost:
-            raise errors.connection(call.context, lost.lost, doing=self._doing) from None
+            raise errors.connection(call.context, lost.lost, doing=self.doing) from None
         if not self.reply.ok:
-            raise errors.from_reply(call.context, self.reply, doing=self._doing)
+            raise errors.from_reply(call.context, self.reply, doing=self.doing)
         yield Emit([])
 
     def abandon(self) -> Steps:
@@ -120,6 +121,13 @@ def _prepare(name: str, agent: str, given: Mapping[str, Any]) -> tuple[StoredTur
 
 
 def _answer(turn: StoredTurn, name: str, config: Any, given: Mapping[str, Any]) -> Any:
-    raw = http_response(turn.reply, turn.request.url, content=turn.reply.content)
-    transform = getattr(config, OPERATIONS[name][2])
-    return transform(raw_response=raw, logging_obj=given["logging_obj"])
+    content = turn.reply.content
+    if not content.strip() and turn.request.method == "DELETE":  # 204: nothing more is said
+        gone = {"id": given["response_id"], "object": "response", "deleted": True}
+        content = json.dumps(gone).encode()
+    raw = http_response(turn.reply, turn.request.url, content=content)
+    try:
+        transform = getattr(config, OPERATIONS[name][2])
+        return transform(raw_response=raw, logging_obj=given["logging_obj"])
+    except Exception:
+        raise errors.unexpected(turn.call.context, turn.reply, doing=turn.doing) from None

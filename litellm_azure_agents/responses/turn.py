@@ -14,10 +14,12 @@ from .. import errors
 from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Steps, Stream
 from ..answer import Answer, Usage
 from ..call import Call
-from ..exchange import LostAnswer, request
+from ..exchange import LostAnswer, object_in, request
 from ..filestore import FileService
+from ..messages import describe
 from ..options import OptionError
 from ..retry import poll_intervals
+from ..shapes import as_text
 from . import history, payloads, refused
 from .inputs import Inputs
 from .items import add_usage, finish_reason, map_usage
@@ -94,7 +96,8 @@ class ResponseTurn:
 
     def _bad_request(self, error: ValueError) -> Exception:
         param = error.param if isinstance(error, OptionError) else "messages"
-        return errors.bad_request(self.call.context, str(error), param=param)
+        message = describe(self.call.messages, error)
+        return errors.bad_request(self.call.context, message, param=param)
 
     def _tools(self) -> Any:
         """The caller's tools for the body, where they are taken; else they are checked against the
@@ -179,7 +182,7 @@ class ResponseTurn:
         self.answer.know(agent_session_id=reply.headers.get(_SESSION_HEADER))
         machine = self.machine
         if not reply.streaming:
-            response = reply.json() or {}
+            response = object_in(self.call, reply, doing="create the response")
             machine.adopt(response)
             yield from self._wait(response)
             return
@@ -287,12 +290,9 @@ class ResponseTurn:
             )
         status, response_id = response.get("status"), response.get("id")
         if status == "failed":
-            failure = response.get("error") or {}
+            failure = errors.parse_failure(response.get("error"))
             raise errors.from_failure(
-                call.context,
-                failure.get("code"),
-                str(failure.get("message") or ""),
-                what=f"Response {response_id}",
+                call.context, failure.code, failure.message, what=f"Response {response_id}"
             )
         if status == "cancelled":
             raise errors.api_error(
@@ -309,7 +309,7 @@ class ResponseTurn:
         usage = add_usage(self._usage, map_usage(response.get("usage")))
         if usage is None:
             self.answer.fields(usage_unknown=True)  # a hosted agent need not count tokens
-        self.answer.finish(reason, usage=usage, model=response.get("model") or None)
+        self.answer.finish(reason, usage=usage, model=as_text(response.get("model")))
         yield Emit(self.answer.take())
 
     def _complete(self) -> Steps:
@@ -333,7 +333,7 @@ class ResponseTurn:
         while self.machine.response_id is None:
             found = yield Salvage()
             if isinstance(found, Reply) and found.ok:
-                self.machine.adopt(found.json() or {})
+                self.machine.adopt(found.object() or {})
             if not isinstance(found, list):
                 break
             for event in found:

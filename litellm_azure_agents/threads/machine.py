@@ -13,14 +13,17 @@ from typing import Any
 from ..actions import ServerEvent
 from ..answer import Answer, Usage
 from ..continuity import encode
+from ..deltas import read_usage
+from ..shapes import as_arguments, as_int, as_object, as_objects, as_text
 from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from .annotations import map_annotation
-from .steps import StepReader
+from .steps import StepReader, made_by
 
 Json = Mapping[str, Any]
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
 """States in which a run does nothing more and no longer holds its thread."""
+_STANDING = TERMINAL | {"requires_action"}
 
 
 class RunMachine:
@@ -60,7 +63,7 @@ class RunMachine:
         if handler is not None:
             try:
                 data = json.loads(event.data)
-            except ValueError:
+            except (ValueError, RecursionError):
                 if event.name != "error":
                     return  # cut in mid-event; the stream's end shows what is missing
                 data = {"message": event.data}
@@ -74,7 +77,8 @@ class RunMachine:
 
     def _on_run_end(self, run: Json) -> None:
         self._on_run(run)
-        self.run = run
+        if as_text(run.get("status")) in _STANDING:
+            self.run = run  # an end that doesn't say how is none: the run is asked for
 
     def _on_message(self, message: Json) -> None:
         self._start()
@@ -82,34 +86,32 @@ class RunMachine:
 
     def _on_message_delta(self, event: Json) -> None:
         self._start()
-        message_id = str(event.get("id"))
-        self.answer.know(message_id=message_id)
-        for part in (event.get("delta") or {}).get("content") or ():
-            key = (message_id, part.get("index", 0))
-            if part.get("type") == "text":
-                text = part.get("text") or {}
-                if text.get("value"):
-                    self.answer.text(key, text["value"])
-                self._annotations(key, text.get("annotations") or ())
-            elif part.get("type") == "image_file":
-                self._image(part.get("image_file") or {})
-            elif part.get("type") == "refusal":
-                self.answer.refusal(key, part.get("refusal") or "")
+        message_id = self._message_id(event)
+        for part in as_objects(as_object(event.get("delta")).get("content")):
+            key = (message_id, as_int(part.get("index")))
+            if "text" in part:
+                value = _value(part)
+                if value:
+                    self.answer.text(key, value)
+                self._annotations(key, part)
+            self._image(part)
+            self.answer.refusal(key, as_text(part.get("refusal")))
 
     def _on_message_end(self, message: Json) -> None:
         self._start()
-        message_id = str(message.get("id"))
-        self.answer.know(message_id=message_id)
-        for index, part in enumerate(message.get("content") or ()):
+        message_id = self._message_id(message)
+        for index, part in enumerate(as_objects(message.get("content"))):
             key = (message_id, index)
-            if part.get("type") == "text":
-                text = part.get("text") or {}
-                self.answer.whole_text(key, text.get("value") or "")
-                self._annotations(key, text.get("annotations") or ())
-            elif part.get("type") == "image_file":
-                self._image(part.get("image_file") or {})
-            elif part.get("type") == "refusal":
-                self.answer.whole_refusal(key, part.get("refusal") or "")
+            if "text" in part:
+                self.answer.whole_text(key, _value(part))
+                self._annotations(key, part)
+            self._image(part)
+            self.answer.whole_refusal(key, as_text(part.get("refusal")))
+
+    def _message_id(self, message: Json) -> str:
+        """The id of a message, or of the latest one where an event has none."""
+        self.answer.know(message_id=message.get("id"))
+        return self.answer.ids.get("message_id", "")
 
     def _on_step_end(self, step: Json) -> None:
         self._start()
@@ -120,24 +122,23 @@ class RunMachine:
 
     def _on_step_delta(self, event: Json) -> None:
         self._start()
-        details = (event.get("delta") or {}).get("step_details") or {}
-        for call in details.get("tool_calls") or ():
+        step_id = as_text(event.get("id"))
+        details = as_object(as_object(event.get("delta")).get("step_details"))
+        for call in as_objects(details.get("tool_calls")):
             if call.get("type") == "function":
-                function = call.get("function") or {}
+                function = as_object(call.get("function"))
                 # Later deltas of a call have neither id nor name (A5): the position counts.
-                key = (event.get("id"), call.get("index", 0))
-                if call.get("id"):
-                    self._known_calls[key] = call["id"]
-                    self.answer.tool_call(
-                        call["id"],
-                        id=self._call_id("t", call["id"]),
-                        name=function.get("name") or "",
-                    )
+                key = (step_id, as_int(call.get("index")))
+                call_id = as_text(call.get("id"))
+                if call_id:
+                    self._known_calls[key] = call_id
+                    name = as_text(function.get("name"))
+                    self.answer.tool_call(call_id, id=self._call_id("t", call_id), name=name)
                 service_id = self._known_calls.get(key)
-                if service_id and function.get("arguments"):
-                    self.answer.tool_arguments(service_id, function["arguments"])
+                if service_id:
+                    self.answer.tool_arguments(service_id, as_text(function.get("arguments")))
             else:
-                self.steps.delta(event.get("id"), call)
+                self.steps.delta(step_id, call)
 
     def _on_error(self, data: Json) -> None:
         self.error = data
@@ -153,10 +154,9 @@ class RunMachine:
         """The run has ended or waits, and these are its messages, oldest first; its steps, where
         they were asked for, say what came in between."""
         self._on_run(run)
-        rest = {str(m.get("id")): m for m in messages if m.get("role") == "assistant"}
+        rest = {as_text(m.get("id")): m for m in messages if m.get("role") != "user"}
         for step in steps:
-            made = (step.get("step_details") or {}).get("message_creation") or {}
-            message = rest.pop(str(made.get("message_id")), None)
+            message = rest.pop(made_by(step), None)
             if message is not None:
                 self._on_message_end(message)
             else:
@@ -173,9 +173,9 @@ class RunMachine:
                 arguments = build_approval_arguments(call)
                 name, kind = APPROVAL_FUNCTION, "a"
             else:
-                function = call.get("function") or {}
-                name, kind = function.get("name") or "", "t"
-                arguments = function.get("arguments") or ""
+                function = as_object(call.get("function"))
+                name, kind = as_text(function.get("name")), "t"
+                arguments = as_arguments(function.get("arguments"))
             self.answer.whole_tool_call(
                 call["id"], id=self._call_id(kind, call["id"]), name=name, arguments=arguments
             )
@@ -186,17 +186,24 @@ class RunMachine:
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def _annotations(self, part: tuple[str, int], annotations: Iterable[Json]) -> None:
+    def _annotations(self, key: tuple[str, int], part: Json) -> None:
+        annotations = as_objects(as_object(part.get("text")).get("annotations"))
         for position, annotation in enumerate(annotations):
-            number = annotation.get("index", position)
+            number = as_int(annotation.get("index"), position)
             mapped = map_annotation(annotation)
             if mapped is not None:
-                self.answer.annotation(part, number, mapped)
+                self.answer.annotation(key, number, mapped)
 
-    def _image(self, image: Json) -> None:
-        file_id = image.get("file_id")
+    def _image(self, part: Json) -> None:
+        file_id = as_text(as_object(part.get("image_file")).get("file_id"))
         if file_id:
             self.answer.image_file(file_id)
+
+
+def _value(part: Json) -> str:
+    """What a text part says; some hosts leave out the object around it."""
+    text = part.get("text")
+    return as_text(text) or as_text(as_object(text).get("value"))
 
 
 _HANDLERS: dict[str, Callable[[RunMachine, Json], None]] = {
@@ -225,27 +232,29 @@ _HANDLERS: dict[str, Callable[[RunMachine, Json], None]] = {
 
 def pending_calls(run: Json) -> list[Json]:
     """The calls for which a run waits, functions or approvals; empty if it waits for none."""
-    action = run.get("required_action") or {}
-    kind = action.get("type")
-    calls = (action.get(kind) or {}).get("tool_calls") if kind else None
-    return [call for call in calls or () if call.get("type") in ("function", "mcp")]
+    return [call for call in _required(run) if as_text(call.get("id"))]
 
 
-def map_usage(usage: Json | None) -> Usage | None:
+def waits_for_us(run: Json) -> bool:
+    """Whether a run waits for results, be it for calls that lack the id to give them by."""
+    return bool(_required(run))
+
+
+def _required(run: Json) -> list[Json]:
+    action = as_object(run.get("required_action"))
+    calls = as_objects(as_object(action.get(as_text(action.get("type")))).get("tool_calls"))
+    return [call for call in calls if call.get("type") in ("function", "mcp")]
+
+
+def map_usage(usage: Any) -> Usage | None:
     """The run's token counts, or None where the service gives none."""
-    if not usage or usage.get("total_tokens") is None:
-        return None
-    # The first spelling was seen on Azure OpenAI runs (protocols A4).
-    details = usage.get("prompt_token_details") or usage.get("prompt_tokens_details") or {}
-    completion = (
-        usage.get("completion_token_details") or usage.get("completion_tokens_details") or {}
-    )
-    return Usage(
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
-        total_tokens=usage["total_tokens"],
-        cached_tokens=details.get("cached_tokens"),
-        reasoning_tokens=completion.get("reasoning_tokens"),
+    return read_usage(
+        usage,
+        prompt="prompt_tokens",
+        completion="completion_tokens",
+        # The first spelling was seen on Azure OpenAI runs (protocols A4).
+        prompt_details=("prompt_token_details", "prompt_tokens_details"),
+        completion_details=("completion_token_details", "completion_tokens_details"),
     )
 
 
@@ -253,5 +262,5 @@ def finish_reason(run: Json) -> str:
     """``stop``, ``length`` or ``content_filter`` for a run that completed or ended incomplete."""
     if run.get("status") != "incomplete":
         return "stop"
-    reason = str((run.get("incomplete_details") or {}).get("reason") or "")
+    reason = as_text(as_object(run.get("incomplete_details")).get("reason"))
     return "length" if "token" in reason else "content_filter"

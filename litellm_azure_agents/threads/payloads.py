@@ -9,6 +9,9 @@ from typing import Any
 from ..call import Call
 from ..content import assistant_text, build_content, text_of
 from ..incoming import Incoming
+from ..messages import about
+from ..shapes import as_object
+from ..tool_results import result_text
 
 MAX_MESSAGES = 32
 """Most messages in one thread creation or run (protocols A7)."""
@@ -21,9 +24,11 @@ def split_messages(
     messages: Sequence[Mapping[str, Any]],
 ) -> tuple[str | None, list[Mapping[str, Any]]]:
     """The system and developer texts joined (None if there are none), and the other messages."""
-    texts = [
-        text_of(m.get("content")) for m in messages if m.get("role") in ("system", "developer")
-    ]
+    texts = []
+    for message in messages:
+        if message.get("role") in ("system", "developer"):
+            with about(message):
+                texts.append(text_of(message.get("content")))
     others = [m for m in messages if m.get("role") not in ("system", "developer")]
     joined = "\n\n".join(text for text in texts if text)
     return joined or None, others
@@ -38,28 +43,38 @@ def build_messages(messages: Sequence[Mapping[str, Any]], incoming: Incoming) ->
     built: list[JsonObject] = []
     names: dict[str, str] = {}
     for number, message in enumerate(messages):
-        role = message.get("role")
-        if role == "user" and not message.get("content") and number < len(messages) - 1:
-            continue  # the service takes no empty message; an old one says nothing anyway
-        if role in ("tool", "function"):
-            name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
-            _add_assistant_text(built, f"[{name} returned: {text_of(message.get('content'))}]")
-        elif role == "assistant":
-            said = assistant_text(message)
-            texts = [said] if said else []
-            for call in _calls_of(message):
-                function = call.get("function") or {}
-                names[str(call.get("id"))] = str(function.get("name"))
-                texts.append(f"[called {function.get('name')}({function.get('arguments') or ''})]")
-            if texts:
-                built.append({"role": "assistant", "content": "\n".join(texts)})
-        elif role == "user":
-            built.append(build_content(message, incoming))
-        else:
-            raise ValueError(
-                f"messages have the roles system, developer, user, assistant and tool, not {role!r}"
-            )
+        with about(message):
+            _add(built, message, names, incoming, last=number == len(messages) - 1)
     return built
+
+
+def _add(
+    built: list[JsonObject],
+    message: Mapping[str, Any],
+    names: dict[str, str],
+    incoming: Incoming,
+    *,
+    last: bool,
+) -> None:
+    """One message; ``names`` are those of the functions called so far, by call id."""
+    role = message.get("role")
+    if role == "user" and not message.get("content") and not last:
+        return  # the service takes no empty message; an old one says nothing anyway
+    if role in ("tool", "function"):
+        name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
+        _add_assistant_text(built, f"[{name} returned: {result_text(message.get('content'))}]")
+    elif role == "assistant":
+        said = assistant_text(message)
+        texts = [said] if said else []
+        for call in _calls_of(message):
+            function = call.get("function") or call.get("custom") or {}
+            names[str(call.get("id"))] = str(function.get("name"))
+            arguments = function.get("arguments") or function.get("input") or ""
+            texts.append(f"[called {function.get('name')}({arguments})]")
+        if texts:
+            built.append({"role": "assistant", "content": "\n".join(texts)})
+    else:
+        built.append(build_content(message, incoming))
 
 
 def _calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -124,7 +139,9 @@ def caller_tools(call: Call) -> list[JsonObject]:
     return tools
 
 
-def merge_tools(agents: Sequence[JsonObject], callers: Sequence[JsonObject]) -> list[JsonObject]:
+def merge_tools(
+    agents: Sequence[Mapping[str, Any]], callers: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
     """The agent's tools and the caller's, whose function wins over the agent's of the same name.
 
     Raises ValueError above the service's limit of 128.
@@ -140,7 +157,7 @@ def merge_tools(agents: Sequence[JsonObject], callers: Sequence[JsonObject]) -> 
 
 def _tool_key(tool: Mapping[str, Any]) -> str:
     if tool.get("type") == "function":
-        return "function:" + str((tool.get("function") or {}).get("name"))
+        return "function:" + str(as_object(tool.get("function")).get("name"))
     return json.dumps(tool, sort_keys=True, default=str)
 
 

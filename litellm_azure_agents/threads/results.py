@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..continuity import CallRef, HistoryError, ToolResult
+from ..shapes import as_object
 from ..tool_results import parse_approval, result_text
 from .machine import pending_calls
 
@@ -82,5 +83,5 @@ def _id_by_name(
     found: Mapping[str, Any],
     message: Mapping[str, Any],
 ) -> str | None:
-    names = ((id, (call.get("function") or {}).get("name")) for id, call in waiting.items())
+    names = ((id, as_object(call.get("function")).get("name")) for id, call in waiting.items())
     return next((id for id, name in names if name == message.get("name") and id not in found), None)

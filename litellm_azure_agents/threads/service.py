@@ -11,9 +11,10 @@ from .. import errors
 from ..actions import Lookup, Reply, Request, Send, Steps, Wait
 from ..call import Call
 from ..errors import Context, parse_error
-from ..exchange import fetch, request
+from ..exchange import ask, read, read_page
 from ..retry import poll_intervals
-from .machine import TERMINAL, pending_calls
+from ..shapes import as_object, as_text
+from .machine import TERMINAL, pending_calls, waits_for_us
 from .steps import SEARCH_CONTENT
 
 Json = Mapping[str, Any]
@@ -36,37 +37,25 @@ class ThreadService:
         call = self._call
         url = call.endpoint.url("assistants", call.agent)
         action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
-        doing = "read the agent's definition"
-        reply = yield from request(call, action, doing=doing, repeatable=True)
-        if not reply.ok:
-            raise errors.from_reply(call.context, reply, doing=doing)
-        return reply.json() or {}
+        return (yield from ask(call, action, doing="read the agent's definition", repeatable=True))
 
     def create_thread(self, body: Json) -> Any:
-        doing = "create the thread"
-        reply = yield from request(self._call, Send(Request("POST", self.url(), body)), doing=doing)
-        if not reply.ok:
-            raise errors.from_reply(self._call.context, reply, doing=doing)
-        thread = reply.json()
-        if not isinstance(thread, dict) or not thread.get("id"):
-            raise errors.unexpected(self._call.context, reply, doing=doing)
-        return thread
+        action = Send(Request("POST", self.url(), body))
+        return (yield from ask(self._call, action, doing="create the thread"))
 
     def delete_thread(self, thread_id: str) -> Steps:
         """Best effort: the answer is there already and stays good."""
         yield Send(Request("DELETE", self.url(thread_id)))
 
     def run(self, thread_id: str, run_id: str) -> Any:
-        reply = yield from fetch(
-            self._call, self.url(thread_id, "runs", run_id), doing="read the run"
-        )
-        return reply.json() or {}
+        url = self.url(thread_id, "runs", run_id)
+        return (yield from read(self._call, url, doing="read the run", having=("id", "status")))
 
     def runs(self, thread_id: str) -> Any:
         """One page of the thread's runs, newest first."""
         url = self.url(thread_id, "runs", query=[("limit", "20"), ("order", "desc")])
-        reply = yield from fetch(self._call, url, doing="list the runs of the thread")
-        return (reply.json() or {}).get("data") or []
+        page = yield from read_page(self._call, url, doing="list the runs of the thread")
+        return page.items
 
     def messages(self, thread_id: str, run_id: str) -> Any:
         """All messages of the run, oldest first."""
@@ -90,11 +79,11 @@ class ThreadService:
         after: list[tuple[str, str]] = []
         while True:
             url = self.url(*path, query=[*query, ("limit", "100"), ("order", "asc"), *after])
-            page = (yield from fetch(self._call, url, doing=doing)).json() or {}
-            found += page.get("data") or ()
-            if not page.get("has_more") or not page.get("last_id"):
+            page = yield from read_page(self._call, url, doing=doing)
+            found += page.items
+            if page.after is None:
                 return found
-            after = [("after", page["last_id"])]
+            after = [("after", page.after)]
 
     def wait_for_run(self, thread_id: str, run_id: str, next_interval: Callable[[], float]) -> Any:
         """The run once it has ended or waits for results."""
@@ -103,7 +92,7 @@ class ThreadService:
             run = yield from self.run(thread_id, run_id)
             status = run.get("status")
             # azure_function calls pass through requires_action and need nothing from us (A4).
-            if status in TERMINAL or (status == "requires_action" and pending_calls(run)):
+            if status in TERMINAL or (status == "requires_action" and waits_for_us(run)):
                 return run
             if call.remaining() <= 0:
                 raise errors.timed_out(call.context, call.timeout)
@@ -119,12 +108,11 @@ class ThreadService:
         """Wait for or cancel the run that holds the thread, as the policies say."""
         call = self._call
         if not holder:
-            active = [
-                run for run in (yield from self.runs(thread_id)) if run["status"] not in TERMINAL
-            ]
-            if not active:
+            runs = yield from self.runs(thread_id)
+            active = [run for run in runs if as_text(run.get("status")) not in TERMINAL]
+            holder = as_text(active[0].get("id")) if active else ""
+            if not holder:
                 return
-            holder = active[0]["id"]
         next_interval = poll_intervals(None)
         cancelled = False
         while True:
@@ -147,7 +135,7 @@ class ThreadService:
         if run.get("status") == "requires_action" and pending_calls(run):
             if options.on_pending_tools == "error":
                 names = [
-                    f"{(c.get('function') or c).get('name')} ({c['id']})"
+                    f"{as_object(c.get('function') or c).get('name')} ({c['id']})"
                     for c in pending_calls(run)
                 ]
                 raise errors.bad_request(
@@ -174,8 +162,8 @@ class ThreadService:
         if reply.status != 400:
             return error
         run = yield Send(Request("GET", self.url(thread_id, "runs", run_id)))
-        state = run.json() if isinstance(run, Reply) and run.ok else None
-        status = (state or {}).get("status")
+        state = (run.object() if isinstance(run, Reply) and run.ok else None) or {}
+        status = as_text(state.get("status"))
         if status == "expired":
             return errors.bad_request(
                 context,
@@ -190,7 +178,7 @@ class ThreadService:
                 "message again on the same thread",
                 param="messages",
             )
-        waiting = [call["id"] for call in pending_calls(state or {})]
+        waiting = [call["id"] for call in pending_calls(state)]
         if waiting:
             return errors.bad_request(
                 context,
@@ -221,11 +209,9 @@ def error_parts(payload: Json | None) -> tuple[str | None, str]:
 def failed_run(context: Context, run: Json) -> Exception:
     """The exception for a run that ended failed, cancelled or expired."""
     status, run_id = run.get("status"), run.get("id")
-    last = run.get("last_error") or {}
     if status == "failed":
-        return errors.from_failure(
-            context, last.get("code"), str(last.get("message") or ""), what=f"Run {run_id}"
-        )
+        failure = errors.parse_failure(run.get("last_error"))
+        return errors.from_failure(context, failure.code, failure.message, what=f"Run {run_id}")
     if status == "expired":
         return errors.run_expired(context)
     if status == "cancelled":

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..answer import Answer
+from ..shapes import as_int, as_object, as_objects, as_text
 
 Json = Mapping[str, Any]
 
@@ -22,44 +23,50 @@ class StepReader:
     def __init__(self, answer: Answer, *, traced: bool) -> None:
         self.traced = traced
         self._answer = answer
-        self._ids: dict[tuple[Any, Any], str] = {}
+        self._ids: dict[tuple[str, int], str] = {}
 
     def wants(self, data: str) -> bool:
         """Whether the (undecoded) end of a step says something that is of use."""
         return self.traced or ('"code_interpreter"' in data and '"image"' in data)
 
-    def delta(self, step_id: Any, call: Json) -> None:
+    def delta(self, step_id: str, call: Json) -> None:
         """A piece of a call; only the first of a call has its id (protocols A5)."""
         kind = str(call.get("type"))
         self._images(call)
         if not self.traced:
             return
-        key = (step_id, call.get("index", 0))
-        id = self._ids.setdefault(key, str(call["id"])) if call.get("id") else self._ids.get(key)
-        if id is not None:
+        key, id = (step_id, as_int(call.get("index"))), as_text(call.get("id"))
+        id = self._ids.setdefault(key, id) if id else self._ids.get(key, "")
+        if id:
             piece = _without(call, "id", "type", "index")
             self._answer.steps.piece(id, kind, piece, step_id=step_id)
 
     def ended(self, step: Json) -> None:
         """A step with all that it did."""
-        details = step.get("step_details") or {}
-        kind = details.get("type") or step.get("type")
+        details = as_object(step.get("step_details"))
+        kind = as_text(details.get("type")) or as_text(step.get("type"))
         if kind == "message_creation":
             return
         items = details.get("tool_calls" if kind == "tool_calls" else kind)
         if not isinstance(items, list):  # a kind of step that we don't know, as it is
             content = _without(details, "type")
             items = [{"id": step.get("id"), "type": kind, **content}] if content else []
-        for item in items:
+        for item in as_objects(items):
             if item.get("type") == "function":
                 continue
             self._images(item)
-            if self.traced and item.get("id"):
-                fields = {"step_id": step.get("id"), **_without(item, "id", "type")}
+            id = as_text(item.get("id"))
+            if self.traced and id:
+                entry = {
+                    "id": id,
+                    "type": str(item.get("type")),
+                    "status": as_text(step.get("status")) or "completed",
+                    "step_id": step.get("id"),
+                    **_without(item, "id", "type"),
+                }
                 if step.get("last_error"):
-                    fields["error"] = step["last_error"]
-                status = str(step.get("status") or "completed")
-                self._answer.steps.whole(str(item["id"]), str(item.get("type")), status, **fields)
+                    entry["error"] = step["last_error"]
+                self._answer.steps.whole(entry)
 
     def lacks_content(self) -> bool:
         """Whether a search was told without its passages (a new thread's run can't ask for them,
@@ -67,29 +74,38 @@ class StepReader:
         return any(
             "content" not in result
             for entry in self._answer.steps.entries
-            for result in (entry.get("file_search") or {}).get("results") or ()
+            for result in as_objects(as_object(entry.get("file_search")).get("results"))
         )
 
     def _images(self, call: Json) -> None:
-        interpreter = call.get("code_interpreter")
-        if isinstance(interpreter, Mapping):
-            for output in interpreter.get("outputs") or ():
-                file_id = (output.get("image") or {}).get("file_id")
-                if file_id:
-                    self._answer.image_file(file_id)
+        for output in as_objects(as_object(call.get("code_interpreter")).get("outputs")):
+            file_id = as_text(as_object(output.get("image")).get("file_id"))
+            if file_id:
+                self._answer.image_file(file_id)
 
 
-def split_steps(steps: Sequence[Json], calls: Iterable[str]) -> tuple[set[Any], list[Json]]:
+def split_steps(steps: Sequence[Json], calls: Iterable[str]) -> tuple[set[str], list[Json]]:
     """The messages made before the step of ``calls``, and the steps from that one on: what came
     before was told in the call of ours that ended with those calls."""
     wanted = set(calls)
-    told: set[Any] = set()
+    told: set[str] = set()
     for number, step in enumerate(steps):
-        details = step.get("step_details") or {}
-        if wanted & {call.get("id") for call in details.get("tool_calls") or ()}:
+        if wanted & calls_of(step):
             return told, list(steps[number:])
-        told.add((details.get("message_creation") or {}).get("message_id"))
+        told.add(made_by(step))
     return set(), list(steps)
+
+
+def calls_of(step: Json) -> set[str]:
+    """The ids of the calls that a step makes."""
+    calls = as_object(step.get("step_details")).get("tool_calls")
+    return {as_text(call.get("id")) for call in as_objects(calls)}
+
+
+def made_by(step: Json) -> str:
+    """The id of the message that a step writes, "" if it writes none."""
+    made = as_object(as_object(step.get("step_details")).get("message_creation"))
+    return as_text(made.get("message_id"))
 
 
 def _without(values: Json, *names: str) -> dict[str, Any]:

@@ -17,14 +17,23 @@ from ..actions import Emit, Exchange, Read, Reply, Request, Salvage, Send, Steps
 from ..answer import Answer, Usage
 from ..call import Call
 from ..continuity import Continuation, HistoryError, ToolResult, read_history
-from ..exchange import LostAnswer, request
+from ..exchange import LostAnswer, object_in, request
 from ..filestore import FileService
 from ..incoming import Incoming
+from ..messages import describe
 from ..retry import backoff, poll_intervals
+from ..shapes import as_object, as_objects, as_text
 from . import payloads, service
-from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls
+from .machine import (
+    TERMINAL,
+    RunMachine,
+    finish_reason,
+    map_usage,
+    pending_calls,
+    waits_for_us,
+)
 from .results import approval_answer, build_outputs, match_results
-from .steps import SEARCH_CONTENT, split_steps
+from .steps import SEARCH_CONTENT, calls_of, split_steps
 
 Json = Mapping[str, Any]
 
@@ -73,7 +82,8 @@ class ThreadTurn:
                     self._forget()
                     yield from self._start_thread()
         except ValueError as error:  # HistoryError included
-            raise errors.bad_request(call.context, str(error), param="messages") from None
+            message = describe(call.messages, error)
+            raise errors.bad_request(call.context, message, param="messages") from None
         except LostAnswer as lost:
             raise errors.connection(call.context, lost.lost, doing=lost.doing) from None
         yield from self._conclude()
@@ -162,14 +172,16 @@ class ThreadTurn:
             agent = yield from self.service.agent()
         if adds and new_thread:
             # create-thread-and-run can't append: the agent's own text goes with ours (protocols A3)
-            base = replaces if replaces is not None else agent.get("instructions")
+            base = replaces if replaces is not None else as_text(agent.get("instructions"))
             replaces, adds = "\n\n".join(filter(None, (base, adds))), None
         if replaces is not None:
             body["instructions"] = replaces
         if adds:
             body["additional_instructions"] = adds
         if tools:
-            body["tools"] = payloads.merge_tools(agent.get("tools") or () if merge else (), tools)
+            body["tools"] = payloads.merge_tools(
+                as_objects(agent.get("tools")) if merge else (), tools
+            )
         self.incoming.mark(body)
         return body
 
@@ -180,7 +192,7 @@ class ThreadTurn:
         if options.agent_tools == "replace" and callers:
             return callers
         agent = yield from self.service.agent()
-        return [*(agent.get("tools") or ()), *callers]
+        return [*as_objects(agent.get("tools")), *callers]
 
     # -- opening and following a run -----------------------------------------------------------
 
@@ -200,7 +212,7 @@ class ThreadTurn:
         except Exception as error:  # refused: there is nothing to cancel, unless it was our timeout
             self._opened = isinstance(error, errors.Timeout)
             raise
-        yield from self._follow(reply)
+        yield from self._follow(reply, doing=doing)
 
     def _when_free(self, action: Send | Stream, *, doing: str) -> Exchange:
         """Play ``action``; while the thread is held by another run, deal with that run first."""
@@ -216,13 +228,11 @@ class ThreadTurn:
                 raise errors.from_reply(self.call.context, reply, doing=doing)
             yield from self.service.free_thread(thread_id, holder)
 
-    def _follow(self, reply: Any) -> Steps:
+    def _follow(self, reply: Any, *, doing: str) -> Steps:
         """Read the run's events; what they don't bring is asked for."""
         if not reply.streaming:
-            run = reply.json()
-            if not isinstance(run, dict) or not run.get("id") or not run.get("thread_id"):
-                raise errors.unexpected(self.call.context, reply, doing="make the run")
-            self._adopt(run)
+            having = ("id", "thread_id")
+            self._adopt(object_in(self.call, reply, doing=doing, having=having))
             yield from self._recover()
             return
         machine = self.machine
@@ -254,6 +264,13 @@ class ThreadTurn:
     def _adopt(self, run: Json) -> None:
         self.answer.know(thread_id=run.get("thread_id"), run_id=run.get("id"))
 
+    def _where(self) -> tuple[str, str]:
+        """The ids of the thread and of the run; a service that named neither broke the protocol."""
+        thread_id, run_id = self.answer.ids.get("thread_id"), self.answer.ids.get("run_id")
+        if not thread_id or not run_id:
+            raise errors.internal(self.call.context, "The service didn't name its thread and run")
+        return thread_id, run_id
+
     def _find_run(self) -> Any:
         """The run that this call made although its answer was lost, by the call's id in its
         metadata; None if the thread has none (or isn't known)."""
@@ -261,13 +278,13 @@ class ThreadTurn:
         if thread_id is None or not self.call.call_id:
             return None
         for run in (yield from self.service.runs(thread_id)):
-            if (run.get("metadata") or {}).get("litellm_call_id") == self.call.call_id:
+            if as_object(run.get("metadata")).get("litellm_call_id") == self.call.call_id:
                 return run
         return None
 
     def _recover(self) -> Steps:
         """Ask for the run until it has ended or waits, then for the text not yet given out."""
-        thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
+        thread_id, run_id = self._where()
         run = yield from self.service.wait_for_run(
             thread_id, run_id, poll_intervals(self.call.options.poll_interval)
         )
@@ -276,7 +293,7 @@ class ThreadTurn:
         if self._submitted or self.call.options.include_run_steps or _makes_images(run):
             steps = yield from self.service.steps(thread_id, run_id)
             told, steps = split_steps(steps, self._submitted)
-            messages = [m for m in messages if m.get("id") not in told]
+            messages = [m for m in messages if as_text(m.get("id")) not in told]
         self.machine.reconcile(run, messages, steps)
         yield from self._emit()
 
@@ -298,7 +315,7 @@ class ThreadTurn:
         yield from self._send_outputs(build_outputs(results))
 
     def _send_outputs(self, body: dict[str, Any]) -> Steps:
-        thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
+        thread_id, run_id = self._where()
         url = self.service.url(thread_id, "runs", run_id, "submit_tool_outputs")
         action = Stream(Request("POST", url, {**body, "stream": not self._polling}))
         self.machine.expect_more()
@@ -322,7 +339,7 @@ class ThreadTurn:
         if not reply.ok:
             self._opened = False  # refused: the run stays as it was, a corrected call can succeed
             raise (yield from self.service.refused_outputs(reply, thread_id, run_id, doing=doing))
-        yield from self._follow(reply)
+        yield from self._follow(reply, doing=doing)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -330,6 +347,8 @@ class ThreadTurn:
         """Turn the state in which the run stopped into the end of the answer, or an error."""
         call, machine = self.call, self.machine
         while machine.run is not None and machine.run.get("status") == "requires_action":
+            if waits_for_us(machine.run) and not pending_calls(machine.run):
+                raise errors.internal(call.context, "The run waits for calls that have no ids")
             if not pending_calls(machine.run):
                 # Calls that the service answers itself, such as Azure Functions (protocols A4).
                 machine.expect_more()
@@ -345,7 +364,7 @@ class ThreadTurn:
             )
         run = machine.run
         status = run.get("status")
-        model = run.get("model")
+        model = as_text(run.get("model"))
         if status in ("requires_action", "completed", "incomplete"):
             yield from self._complete(run)
         if status == "requires_action":
@@ -356,7 +375,10 @@ class ThreadTurn:
         elif status in ("completed", "incomplete"):
             yield from self._clean_up(run)
             self._announce()
-            self.answer.finish(finish_reason(run), usage=map_usage(run.get("usage")), model=model)
+            usage = map_usage(run.get("usage"))
+            if usage is None:
+                self.answer.fields(usage_unknown=True)
+            self.answer.finish(finish_reason(run), usage=usage, model=model)
         else:
             raise service.failed_run(call.context, run)
         self._finished = True
@@ -364,12 +386,10 @@ class ThreadTurn:
 
     def _complete(self, run: Json) -> Steps:
         """Ask for what the answer refers to, now that no text has to wait for it."""
-        thread_id, run_id = self.answer.ids["thread_id"], self.answer.ids["run_id"]
         if self.machine.steps.lacks_content():
             known = {entry["id"] for entry in self.answer.steps.entries}
-            for step in (yield from self.service.steps(thread_id, run_id)):
-                calls = (step.get("step_details") or {}).get("tool_calls") or ()
-                if known & {call.get("id") for call in calls}:
+            for step in (yield from self.service.steps(*self._where())):
+                if known & calls_of(step):
                     self.machine.steps.ended(step)
         yield from self._emit()
         limit = self.call.options.max_image_bytes
@@ -382,7 +402,7 @@ class ThreadTurn:
 
     def _clean_up(self, run: Json) -> Steps:
         if self.call.options.ephemeral_thread:
-            yield from self.service.delete_thread(self.answer.ids["thread_id"])
+            yield from self.service.delete_thread(self._where()[0])
         yield from self.files.delete(self.incoming.to_remove(run))
 
     def abandon(self) -> Steps:
@@ -402,7 +422,7 @@ class ThreadTurn:
         while self.machine.run_id is None:
             found = yield Salvage()
             if isinstance(found, Reply) and found.ok:
-                self._adopt(found.json() or {})
+                self._adopt(found.object() or {})
             if not isinstance(found, list):
                 break
             for event in found:
@@ -412,7 +432,7 @@ class ThreadTurn:
             if found is None:
                 return
             self._adopt(found)
-        yield from self.service.cancel_run(self.answer.ids["thread_id"], self.answer.ids["run_id"])
+        yield from self.service.cancel_run(*self._where())
 
 
 def _of_runs(results: Sequence[ToolResult]) -> Sequence[ToolResult]:
@@ -422,4 +442,4 @@ def _of_runs(results: Sequence[ToolResult]) -> Sequence[ToolResult]:
 
 def _makes_images(run: Json) -> bool:
     """Whether the run's steps may hold images that its messages don't."""
-    return any(tool.get("type") == "code_interpreter" for tool in run.get("tools") or ())
+    return any(tool.get("type") == "code_interpreter" for tool in as_objects(run.get("tools")))

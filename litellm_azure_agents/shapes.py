@@ -1,0 +1,65 @@
+"""JSON from outside, read by the shape that it should have: what has another counts as not there.
+
+A service, a host or a gateway may send anything. Whoever reads it by these functions passes over
+what he can't understand, instead of failing at it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_objects(value: Any) -> list[Mapping[str, Any]]:
+    """The items of a list; an item that is no object counts as an empty one, so that the others
+    keep their positions. Empty for what is no list."""
+    return [as_object(item) for item in value] if isinstance(value, list) else []
+
+
+def as_text(value: Any) -> str:
+    """``value`` if it is a string, else ""."""
+    return value if isinstance(value, str) else ""
+
+
+def as_int(value: Any, default: int = 0) -> int:
+    """``value`` if it is a whole number, else ``default``."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def as_arguments(value: Any) -> str:
+    """The arguments of a call: JSON text, or an object that some hosts send instead of it."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else as_text(value)
+
+
+# -- characters --------------------------------------------------------------------------------
+
+
+def whole(value: Any) -> Any:
+    """``value`` without halves of characters, which JSON can say and UTF-8 can't: halves side by
+    side become their character, others U+FFFD."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return value
+    if isinstance(value, Mapping):
+        return {whole(name): whole(inner) for name, inner in value.items()}
+    return [whole(item) for item in value] if isinstance(value, list) else value
+
+
+def split_half(text: str) -> tuple[str, str]:
+    """``text`` in whole characters, and the half character at its end whose other half may follow
+    (a host that counts in UTF-16 units may cut an emoji in two)."""
+    if text.isascii():
+        return text, ""
+    half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+    return whole(text[: len(text) - len(half)]), half
