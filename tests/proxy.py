@@ -33,6 +33,8 @@ def running_proxy(folder: Path, config: dict[str, Any], *, workers: int = 1) -> 
         "--host", "127.0.0.1", "--port", str(port), "--num_workers", str(workers),
     ]  # fmt: skip
     environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    # uvicorn ends a worker that isn't ready within 5 s: on a busy machine, every one.
+    environment["TIMEOUT_WORKER_HEALTHCHECK"] = "200"
     # This project, behind the release of LiteLLM that the tests may have put there.
     paths = [os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[1])]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
