@@ -138,7 +138,7 @@ def fold(machine: ResponseMachine) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for delta in deltas:
         merge_fields(fields, delta.fields)
-        for call in delta.tool_calls:
+        for call in filter(None, [delta.tool_call]):
             if call.id:
                 calls[call.index] = [call.id, call.name or "", ""]
             calls[call.index][2] += call.arguments
@@ -280,12 +280,12 @@ def test_calls_are_held_where_the_agent_may_answer_them() -> None:
     assert own.pending() == ([], [])
     assert fold(own)["calls"] == []
     feed(other, events_of([CALL])[:-1])
-    assert not any(delta.tool_calls for delta in other.answer.take())
+    assert not any(delta.tool_call for delta in other.answer.take())
     other.reconcile(final([CALL]))
     assert [c[1:] for c in fold(other)["calls"]] == [["f", '{"a": 1}']]
     live = machine(live={"f"})
     feed(live, events_of([CALL])[:5])
-    assert any(delta.tool_calls for delta in live.answer.take())
+    assert any(delta.tool_call for delta in live.answer.take())
 
 
 def test_unstored_ids_are_the_services_own() -> None:
