@@ -103,6 +103,15 @@ def bad_request(context: Context, message: str, *, param: str | None = None) -> 
     )
 
 
+def unsupported(context: Context, message: str, *, param: str | None) -> Exception:
+    """An OpenAI parameter that agents don't know; LiteLLM's own class for that."""
+    error = exceptions.UnsupportedParamsError(
+        message=scrub(message), model=context.model, llm_provider=context.provider
+    )
+    error.param = param  # a proxy shows it
+    return error
+
+
 def authentication(context: Context, message: str) -> Exception:
     """No token could be had, or it was refused."""
     return exceptions.AuthenticationError(
@@ -238,6 +247,10 @@ def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
     )
     hint = _HINTS.get(reply.status)
     headers = {h: reply.headers[h] for h in _PASSED_HEADERS if h in reply.headers}
+    if reply.status == 404 and context.ids and context.agent not in error.message:
+        # It is the caller's thread that is gone. A Router would stop using the deployment for that,
+        # for everybody, were it not told that there is nothing to wait for.
+        headers.setdefault("retry-after", "0")
     return _by_status(
         context, reply.status, f"{message}. {hint}" if hint else message, error, headers
     )

@@ -217,12 +217,26 @@ _UNSUPPORTED_REASONS: dict[str, str] = {
 }
 
 
+REFUSED_PARAMS = tuple(_UNSUPPORTED_REASONS)
+"""OpenAI parameters that agents don't know."""
+
+_NOTHING_IF_EMPTY = frozenset(
+    {"stop", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty",
+     "thinking"}
+)  # fmt: skip
+"""Those of them that chat clients send with a value that asks for nothing: 0, false, []."""
+
+
 class OptionError(ValueError):
     """An option or parameter that can't be used; ``param`` names it."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+
+
+class UnsupportedParam(OptionError):
+    """An OpenAI parameter that agents don't know."""
 
 
 def parse_arguments(
@@ -248,7 +262,8 @@ def parse_arguments(
         elif name in Params.model_fields:
             params[name] = value
         elif not _is_harmless(name, value) and not drop_params:
-            raise OptionError(_refusal(name), name)
+            refused = UnsupportedParam if name in _UNSUPPORTED_REASONS else OptionError
+            raise refused(_refusal(name), name)
     return _validate(Options, options), _validate(Params, params)
 
 
@@ -257,7 +272,9 @@ def _is_harmless(name: str, value: Any) -> bool:
         return bool(value == 1)
     if name == "modalities":
         return value in (["text"], ("text",))
-    return name in _LITELLM_OWN or (name in ("logprobs", "stop", "thinking") and not value)
+    if value == {"type": "disabled"}:
+        return name == "thinking"
+    return name in _LITELLM_OWN or (name in _NOTHING_IF_EMPTY and not value)
 
 
 def _refusal(name: str) -> str:

@@ -19,7 +19,7 @@ from .chunks import ChunkFactory
 from .drivers import AsyncDriver, SyncDriver
 from .endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
 from .messages import Message, check_messages, describe
-from .options import OptionError, Options, Params, parse_arguments
+from .options import OptionError, Options, Params, UnsupportedParam, parse_arguments
 from .ping import Ping
 from .responses.identity import agent_headers
 from .responses.target import Target, resolve_target
@@ -73,6 +73,8 @@ def prepare(
             from_caller=body_keys(litellm_params),
         )
         seconds, retries = read_timeout(timeout), read_retries(arguments.get("max_retries"))
+    except UnsupportedParam as error:
+        raise errors.unsupported(context, str(error), param=error.param) from None
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
     ping = _is_health_check(litellm_params)

@@ -29,7 +29,7 @@ from litellm.utils import ProviderConfigManager
 
 from .endpoint import base_from_environment
 from .handler import PROVIDER, AgentsRoute, AzureAgents
-from .options import Params
+from .options import REFUSED_PARAMS, Params
 from .responses.native import respond
 from .responses.stored import OPERATIONS, agent_of, operate
 
@@ -37,7 +37,10 @@ ROUTE = "agents/"
 """What a model of the provider ``azure_ai`` begins with when it names an agent."""
 
 _SUPPORTED = [*Params.model_fields, "stream", "stream_options", "user", "extra_headers",
-              "max_retries", "safety_identifier", "prompt_cache_key", "service_tier"]  # fmt: skip
+              "max_retries", "safety_identifier", "prompt_cache_key", "service_tier",
+              *REFUSED_PARAMS]  # fmt: skip
+"""What LiteLLM lets through. Also what we refuse: it would refuse ``stop=[]`` too, which asks for
+nothing, and give advice that doesn't help."""
 
 _STORES = ("should_store_result_in_cache", "_should_store_result_in_cache")
 """Where LiteLLM asks whether an answer is to be cached, by its versions' names."""

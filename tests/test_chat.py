@@ -318,6 +318,38 @@ def test_router(chat: Chat) -> None:
         assert asyncio.run(streamed()) == "You said: through the router"
 
 
+def test_a_callers_wrong_thread_does_not_stop_the_deployment(chat: Chat) -> None:
+    """A Router stops using a deployment that answers 404, for all of its callers."""
+
+    def router(agent: str) -> litellm.Router:
+        at = {"model": f"azure_ai/agents/{agent}", **chat.where}
+        return litellm.Router(model_list=[{"model_name": "agent", "litellm_params": at}])
+
+    async def ask(router: litellm.Router, **options: Any) -> Any:
+        messages = [{"role": "user", "content": "hi"}]
+        return await router.acompletion(model="agent", messages=messages, num_retries=0, **options)
+
+    async def nobody_waits(router: litellm.Router) -> None:
+        for stream in (False, True):
+            with pytest.raises(litellm.NotFoundError, match="thread_nowhere"):
+                await ask(router, thread_id="thread_nowhere", stream=stream)
+            await asyncio.sleep(0.2)  # the Router counts failures in a task of its own
+        assert (await ask(router)).choices[0].message.content == "You said: hi"
+
+    async def an_agent_that_is_gone(router: litellm.Router) -> None:
+        with pytest.raises(litellm.NotFoundError):
+            await ask(router, thread_id=made.ids["thread_id"])
+        for _ in range(50):
+            if await router.cooldown_cache.async_get_active_cooldowns(router.get_model_ids(), None):
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("the Router goes on with an agent that is gone")
+
+    made = chat(Way("sync"), "asst_echo", "hi")
+    asyncio.run(nobody_waits(router("asst_echo")))
+    asyncio.run(an_agent_that_is_gone(router("asst_nobody")))
+
+
 def test_the_health_check_leaves_nothing(chat: Chat) -> None:
     """LiteLLM's check asks for 16 tokens, which no run could be made with."""
     tag = {"tags": ["litellm-internal-health-check"]}
@@ -337,3 +369,5 @@ def test_the_health_check_leaves_nothing(chat: Chat) -> None:
 def test_a_limit_below_the_services_least_is_the_callers_to_mend(chat: Chat) -> None:
     with pytest.raises(litellm.BadRequestError, match="256"):
         chat(Way("sync"), "asst_echo", "hi", max_tokens=100)
+    lenient = chat(Way("sync"), "asst_echo", "hi", max_tokens=100, drop_params=True)
+    assert chat.run(lenient.ids)["max_completion_tokens"] == 256

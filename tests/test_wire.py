@@ -280,6 +280,25 @@ def test_bad_arguments_are_named(
     assert not service.calls
 
 
+def test_parameters_that_agents_lack_have_litellms_class(service: respx.Router) -> None:
+    for model in ("azure_ai/agents/asst_rec", "azure_agents/asst_rec"):
+        with pytest.raises(litellm.UnsupportedParamsError, match="no stop sequences") as caught:
+            ask(model=model, stop=["x"])
+        assert "allowed_openai_params" not in str(caught.value), "which wouldn't help"
+
+
+def test_values_that_ask_for_nothing_are_nothing(service: respx.Router) -> None:
+    """Chat clients send the whole of their settings, and most of them say nothing."""
+    route = service.post(NEW).mock(return_value=streamed())
+    settings = {
+        "n": 1, "stop": [], "logprobs": False, "top_logprobs": 0, "logit_bias": {},
+        "presence_penalty": 0, "frequency_penalty": 0.0, "modalities": ["text"],
+    }  # fmt: skip
+    for model in ("azure_ai/agents/asst_rec", "azure_agents/asst_rec"):
+        ask(model=model, **settings)
+        assert not json.loads(route.calls.last.request.content).keys() & settings.keys()
+
+
 def test_drop_params_drops_what_agents_lack(service: respx.Router) -> None:
     route = service.post(NEW).mock(return_value=streamed())
     for model in ("azure_ai/agents/asst_rec", "azure_agents/asst_rec"):

@@ -16,6 +16,8 @@ from ..tool_results import result_text
 MAX_MESSAGES = 32
 """Most messages in one thread creation or run (protocols A7)."""
 MAX_TOOLS = 128
+MIN_TOKENS = 256
+"""Least ``max_completion_tokens`` of a run (protocols A3)."""
 
 JsonObject = dict[str, Any]
 
@@ -97,6 +99,8 @@ def build_run(call: Call, *, stream: bool) -> JsonObject:
     params, options = call.params, call.options
     body: JsonObject = {"assistant_id": call.agent, "stream": stream}
     limit = params.token_limit
+    if limit is not None and call.drop_params:  # else the service's own refusal says what it takes
+        limit = max(limit, MIN_TOKENS)
     _set(
         body,
         temperature=params.temperature,
