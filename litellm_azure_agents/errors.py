@@ -64,6 +64,7 @@ _CONTEXT_LENGTH = re.compile(
 _CONTENT_FILTER = re.compile(
     r"content_filter|content_policy|content management policy|responsibleai", re.I
 )
+_CALLERS_ID = re.compile(r"\b(?:thread|conv|resp|msg|file|assistant|vs)[_-]\w+")
 _MAX_TEXT = 2000
 """Characters of the service's own text that an error repeats (a gateway may answer with a page)."""
 
@@ -247,13 +248,18 @@ def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
     )
     hint = _HINTS.get(reply.status)
     headers = {h: reply.headers[h] for h in _PASSED_HEADERS if h in reply.headers}
-    if reply.status == 404 and context.ids and context.agent not in error.message:
-        # It is the caller's thread that is gone. A Router would stop using the deployment for that,
-        # for everybody, were it not told that there is nothing to wait for.
+    if reply.status == 404 and _is_callers(context, error.message):
+        # A Router would stop using the deployment, for everybody, were it not told that there is
+        # nothing to wait for.
         headers.setdefault("retry-after", "0")
     return _by_status(
         context, reply.status, f"{message}. {hint}" if hint else message, error, headers
     )
+
+
+def _is_callers(context: Context, message: str) -> bool:
+    """Whether what isn't there is a thread, file … that the caller named, not the agent."""
+    return context.agent not in message and bool(context.ids or _CALLERS_ID.search(message))
 
 
 _HINTS = {

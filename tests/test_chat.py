@@ -330,11 +330,12 @@ def test_a_callers_wrong_thread_does_not_stop_the_deployment(chat: Chat) -> None
         return await router.acompletion(model="agent", messages=messages, num_retries=0, **options)
 
     async def nobody_waits(router: litellm.Router) -> None:
-        for stream in (False, True):
-            with pytest.raises(litellm.NotFoundError, match="thread_nowhere"):
-                await ask(router, thread_id="thread_nowhere", stream=stream)
+        store = {"file_search": {"vector_store_ids": ["vs_nowhere"]}}
+        for given in ({"thread_id": "thread_nowhere"}, {"tool_resources": store}):
+            with pytest.raises(litellm.NotFoundError, match="nowhere"):
+                await ask(router, **given, stream=True)
             await asyncio.sleep(0.2)  # the Router counts failures in a task of its own
-        assert (await ask(router)).choices[0].message.content == "You said: hi"
+        assert (await ask(router)).choices[0].message.content
 
     async def an_agent_that_is_gone(router: litellm.Router) -> None:
         with pytest.raises(litellm.NotFoundError):
@@ -346,7 +347,7 @@ def test_a_callers_wrong_thread_does_not_stop_the_deployment(chat: Chat) -> None
         raise AssertionError("the Router goes on with an agent that is gone")
 
     made = chat(Way("sync"), "asst_echo", "hi")
-    asyncio.run(nobody_waits(router("asst_echo")))
+    asyncio.run(nobody_waits(router("asst_search")))
     asyncio.run(an_agent_that_is_gone(router("asst_nobody")))
 
 
