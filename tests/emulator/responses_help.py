@@ -10,6 +10,8 @@ import httpx
 
 from litellm_azure_agents.emulator import Emulator
 
+from .wire import PATIENCE
+
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -25,7 +27,7 @@ class Raw:
         self.http = httpx.Client(
             base_url=emulator.endpoint,
             headers={"Authorization": f"Bearer {emulator.token}"},
-            timeout=10,
+            timeout=PATIENCE,
         )
 
     def body(self, agent: str, text: Any, /, **fields: Any) -> dict[str, Any]:
@@ -129,7 +131,7 @@ def check_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def wait_for_end(raw: Raw, id: str) -> Any:
     """A stored response once it has ended, five seconds at most."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         response = raw.get(f"/openai/v1/responses/{id}")
         if response["status"] not in ("queued", "in_progress"):

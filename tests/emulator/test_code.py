@@ -16,9 +16,10 @@ from litellm_azure_agents.emulator.code_runner import Limits, SubprocessInterpre
 
 from .chat_server import calls, chat_server, says
 from .test_model_brain import new
-from .wire import Wire, last_run, said
+from .wire import PATIENCE, Wire, last_run, said
 
-SMALL = Limits(seconds=1.5, memory=512 * 2**20, file_bytes=100_000, output_bytes=1000, files=3)
+SMALL = Limits(seconds=60, memory=512 * 2**20, file_bytes=100_000, output_bytes=1000, files=3)
+SHORT = Limits(seconds=1.5, memory=512 * 2**20)
 PICTURE = """
 import struct, zlib
 def chunk(kind, data):
@@ -58,9 +59,7 @@ def test_what_code_prints_and_makes() -> None:
 
 
 def test_time_memory_and_size_are_limited() -> None:
-    start = time.monotonic()
-    assert "stopped after 1.5 seconds" in run("while True: pass")[0]
-    assert time.monotonic() - start < 5
+    assert "stopped after 1.5 seconds" in run("while True: pass", limits=SHORT)[0]
     assert "MemoryError" in run("x = 'a' * 10**9")[0]
     logs, made = run(
         "with open('f', 'w') as f:\n for _ in range(20): f.write('x' * 9999); f.flush()"
@@ -77,12 +76,12 @@ def test_time_memory_and_size_are_limited() -> None:
 def test_nothing_is_passed_on_or_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "s3cret")
     assert run("import os; print(os.environ.get('SECRET_KEY'))")[0] == "None\n"
-    code = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"
-    start = time.monotonic()
+    code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
     pid = run(code)[0].strip()
-    assert time.monotonic() - start < 1.4
+    assert pid.isdigit()  # nobody waited for the child until the time was up
     ps = ["ps", "-o", "stat=", "-p", pid]
-    while time.monotonic() - start < 5:  # a killed process may need a moment to be gone
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:  # a killed process may need a moment to be gone
         state = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip()
         if state[:1] in ("", "Z"):
             break

@@ -9,7 +9,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator
 
-from .wire import Wire, events_of, last_run
+from .wire import PATIENCE, Wire, events_of, last_run
 
 BODY = {
     "assistant_id": "asst_echo",
@@ -55,7 +55,7 @@ def test_cut_after_events(wire: Wire, mode: str, broken: bool) -> None:
         events = events_of(got.decode())
         assert len(events) == 5
         run = last_run(events)
-        until = time.monotonic() + 2
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             run = wire.get(f"/threads/{run['thread_id']}/runs/{run['id']}")
             if run["status"] == "completed":
@@ -111,7 +111,7 @@ def test_stall_for_good(wire: Wire) -> None:
         "/threads/runs",
         json=BODY,
         headers={"x-emulator-fault": "stall-after-events=3"},
-        timeout=0.3,
+        timeout=2,
     ) as answer:
         chunks = answer.iter_raw()
         seen = b""

@@ -13,7 +13,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator
 
-from .wire import Wire, last_run, said
+from .wire import PATIENCE, Wire, last_run, said
 
 INCLUDE = "step_details.tool_calls[*].file_search.results[*].content"
 CAFE = "Opening hours.\nThe café opens at nine in the morning. It closes at six.\nNo dogs."
@@ -27,7 +27,7 @@ def upload(wire: Wire, name: str, data: bytes, purpose: str = "assistants") -> A
 
 
 def settled(wire: Wire, path: str) -> Any:
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while (doc := wire.get(path))["status"] == "in_progress":
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -11,7 +11,7 @@ from litellm_azure_agents.emulator import Emulator
 
 from .browser import Browser
 from .page_help import needs_chromium, new, open_row
-from .wire import Wire
+from .wire import PATIENCE, Wire
 
 pytestmark = needs_chromium
 TEXT = "The harbour opens at nine. " * 300
@@ -24,7 +24,7 @@ def upload(wire: Wire, name: str, data: bytes, purpose: str = "assistants") -> s
 
 def store_of(wire: Wire, name: str, *files: str) -> str:
     made = wire.post("/vector_stores", {"name": name, "file_ids": files})
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while wire.get(f"/vector_stores/{made['id']}")["status"] != "completed":
         assert time.monotonic() < until
         time.sleep(0.02)

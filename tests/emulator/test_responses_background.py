@@ -18,6 +18,7 @@ from litellm_azure_agents.emulator import Emulator, Strictness
 from litellm_azure_agents.emulator.testing import client_options
 
 from .responses_help import Raw, check_stream, events_of, reference, said, steps
+from .wire import PATIENCE
 
 SLOW = {"extra_body": {"agent_reference": reference("slow")}}
 
@@ -85,7 +86,7 @@ def test_cancel_ends_the_stream_and_can_be_repeated(raw: Raw) -> None:
     assert raw.post(path + "/cancel") == cancelled
     assert raw.get(path)["status"] == "cancelled"
     done = raw.ask("echo", "x", background=True)
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while raw.get(f"/openai/v1/responses/{done['id']}")["status"] != "completed":
         assert time.monotonic() < until
     answer = raw.http.post(f"/openai/v1/responses/{done['id']}/cancel")
@@ -107,7 +108,7 @@ def test_the_switch_lets_foreground_responses_finish() -> None:
         with raw.http.stream("POST", "/openai/v1/responses", json=body) as answer:
             next(answer.iter_lines())
         (live,) = emulator.project.responses.recent.values()
-        until = time.monotonic() + 5
+        until = time.monotonic() + PATIENCE
         while live.response["status"] == "in_progress":
             assert time.monotonic() < until
             time.sleep(0.02)

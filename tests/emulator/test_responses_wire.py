@@ -379,7 +379,7 @@ def test_item_references(raw: Raw) -> None:
 
 
 def test_foreground_stops_when_its_client_goes(emulator: Emulator, raw: Raw) -> None:
-    body = raw.body("slow", "a b c d e f g h i j k l m", stream=True)
+    body = raw.body("slow", "word " * 99, stream=True)
     with raw.http.stream("POST", "/openai/v1/responses", json=body) as answer:
         lines = answer.iter_lines()
         id = next(json.loads(x[6:])["response"]["id"] for x in lines if x.startswith("data: "))
@@ -389,7 +389,7 @@ def test_foreground_stops_when_its_client_goes(emulator: Emulator, raw: Raw) -> 
     stopped = wait_for_end(raw, id)
     assert stopped["status"] == "cancelled"
     with pytest.raises(httpx.ReadTimeout):
-        raw.http.post("/openai/v1/responses", json={**body, "stream": False}, timeout=0.5)
+        raw.http.post("/openai/v1/responses", json={**body, "stream": False}, timeout=2)
     newest = list(emulator.project.responses.recent.values())[-1].response["id"]
     assert newest != id
     assert wait_for_end(raw, newest)["status"] == "cancelled"

@@ -9,7 +9,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator, Strictness
 
-from .wire import Wire, last_run, names, said
+from .wire import PATIENCE, Wire, last_run, names, said
 
 PLAIN = [
     "thread.created", "thread.run.created", "thread.run.queued", "thread.run.in_progress",
@@ -31,7 +31,7 @@ def outputs(run: dict, **texts: str) -> dict:
 
 def wait_for(wire: Wire, run: dict, *statuses: str) -> dict:
     path = f"/threads/{run['thread_id']}/runs/{run['id']}"
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         run = wire.get(path)
         if run["status"] in statuses:

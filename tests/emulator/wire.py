@@ -10,6 +10,8 @@ import httpx
 from litellm_azure_agents.emulator import Emulator
 
 Event = tuple[str, Any]
+PATIENCE = 60.0
+"""Seconds to wait for what takes one, on a machine that does ten other things."""
 
 
 def events_of(text: str) -> list[Event]:
@@ -34,7 +36,7 @@ class Wire:
             base_url=emulator.endpoint,
             params={"api-version": "v1"},
             headers={"Authorization": f"Bearer {emulator.token}"},
-            timeout=10,
+            timeout=PATIENCE,
         )
 
     def post(self, path: str, body: Any = None, **kwargs: Any) -> Any:
