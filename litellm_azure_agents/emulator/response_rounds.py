@@ -31,6 +31,7 @@ from .brain import (
     RunCode,
     SearchFiles,
     Text,
+    ToolChoice,
     Turn,
     Usage,
     UseTool,
@@ -77,6 +78,8 @@ class LiveResponse:
     user: str | None = None
     exact: bool = False
     """Whether the brain counts the tokens of this round itself."""
+    hosted: int = 0
+    """Calls of hosted tools so far."""
     task: asyncio.Task[None] | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     end: str = "cancelled"
@@ -87,6 +90,12 @@ class LiveResponse:
         """The tools in force."""
         found: list[Doc] = self.response["tools"]
         return found
+
+    @property
+    def spent(self) -> bool:
+        """Whether `max_tool_calls` hosted calls were made: further ones are ignored."""
+        most: int | None = self.response["max_tool_calls"]
+        return most is not None and self.hosted >= most
 
 
 class ResponseRounds:
@@ -131,13 +140,14 @@ class ResponseRounds:
     def _turn(self, live: LiveResponse) -> Turn:
         response = live.response
         reference = response["agent_reference"] or {}
+        tools = [t for t in live.tools if not live.spent or t["type"] in ("function", "custom")]
         return Turn(
             agent_id=reference.get("name", ""),
             model=response["model"],
             instructions=response["instructions"] or "",
             items=tuple(live.items),
-            tools=tuple(tool_spec(tool) for tool in live.tools),
-            tool_choice=tool_choice(response["tool_choice"]),
+            tools=tuple(map(tool_spec, tools)),
+            tool_choice=ToolChoice() if live.spent else tool_choice(response["tool_choice"]),
             parallel_tool_calls=response["parallel_tool_calls"],
             response_format=response_format(response["text"]),
             metadata=live.metadata,
@@ -213,11 +223,16 @@ class ResponseRounds:
             else:
                 again = True
                 self._end_message(live, said)
-                await self._use_hosted(live, action)
+                if not live.spent:
+                    live.hosted += 1
+                    await self._use_hosted(live, action)
         self._end_message(live, said)
         called = writer.whole_calls()
         free = [c for c in mcp if not asks_first(live.tools, c.server_label, c.name)]
         for call in free:
+            if live.spent:
+                break
+            live.hosted += 1
             self._spend(live, call.name + call.arguments)
             self._mcp(live, call.server_label, call.name, call.arguments, call.output, None)
         asked = [c for c in mcp if c not in free]

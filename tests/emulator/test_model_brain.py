@@ -19,7 +19,7 @@ from litellm_azure_agents.emulator.model_brain import ModelBrain, ModelRefused
 from litellm_azure_agents.emulator.pictures import bar_chart
 
 from .chat_server import Answer, ChatServer, calls, chat_server, chunk, refuses, says, usage
-from .wire import Wire, events_of, last_run, names, said
+from .wire import PATIENCE, Wire, events_of, last_run, names, said
 
 WEATHER = {
     "type": "function",
@@ -75,7 +75,7 @@ def new(emulator: Emulator, body: dict[str, Any]) -> Any:
         f"{emulator.endpoint}/openai/v1/responses",
         json=body,
         headers={"authorization": f"Bearer {emulator.token}"},
-        timeout=10,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -288,6 +288,21 @@ def test_file_search_with_citations(inject: bool) -> None:
         assert run["usage"]["prompt_tokens"] == (50 if inject else 70)
 
 
+def test_max_tool_calls_bounds_the_calls_of_hosted_tools() -> None:
+    answers = (
+        calls(("web_search", {"input": "a"}), ("web_search", {"input": "b"})),
+        says("Enough."),
+    )
+    with model(*answers) as (server, _, emulator):
+        body = {"model": "m", "input": "hi", "tools": [{"type": "web_search"}], "max_tool_calls": 1}
+        found = new(emulator, body)
+        assert [item["type"] for item in found["output"]] == ["web_search_call", "message"]
+        assert found["output"][0]["action"]["query"] == "a"
+        assert found["max_tool_calls"] == 1
+        assert "tools" in server.requests[0]
+        assert "tools" not in server.requests[1]
+
+
 def wait_for_store(wire: Wire, store: str) -> None:
     while wire.get(f"/vector_stores/{store}")["status"] == "in_progress":
         pass
@@ -390,17 +405,18 @@ def test_a_cancelled_run_lets_go_of_its_model() -> None:
         while not wire.get(f"/threads/{run['thread_id']}/messages", run_id=run["id"])["data"]:
             pass
         wire.post(path + "/cancel")
-        assert server.left.wait(5)
+        assert server.left.wait(PATIENCE)
         assert wire.get(path)["status"] == "cancelled"
         server.left.clear()
         reference = {"type": "agent_reference", "name": "echo"}
         body = {"agent_reference": reference, "input": "hi", "background": True}
         response = new(emulator, body)
-        time.sleep(0.3)
+        while len(server.requests) < 2:
+            time.sleep(0.01)
         url = f"{emulator.endpoint}/openai/v1/responses/{response['id']}/cancel"
         answer = httpx.post(url, headers={"authorization": "Bearer x"})
         assert answer.json()["status"] == "cancelled"
-        assert server.left.wait(5)
+        assert server.left.wait(PATIENCE)
 
 
 def test_a_tool_the_agent_lacks_fails_the_run() -> None:
