@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::")
 _BASES = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
 _AGENTS = ("azure_ai/agents/", "azure_agents/")
+_FINISHES = ("received_finish_reason", "intermittent_finish_reason")  # of LiteLLM's streams
 NO_WEB = "(Nothing was found: this emulator does not reach the web.)"
 
 
@@ -231,6 +232,10 @@ class ModelBrain:
                 for choice in chunk.choices[:1]:
                     heard.finish = choice.finish_reason or heard.finish
                     yield choice
+            # LiteLLM ends a stream that broke off with a "stop" of its own; its mocks have no end.
+            reasons = [getattr(answer, name) for name in _FINISHES if hasattr(answer, name)]
+            if reasons and not any(reasons) and "mock_response" not in self.options:
+                raise ConnectionError("The model's answer broke off: it came to no end.")
         finally:  # a run that is cancelled or expires lets go of its model
             if (close := getattr(answer, "aclose", None)) is not None:
                 await close()

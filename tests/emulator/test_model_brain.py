@@ -390,6 +390,18 @@ def test_errors_of_a_server(answer: Answer, code: str) -> None:
             assert answer[1]["error"]["message"] in run["last_error"]["message"]
 
 
+def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    with model((200, [chunk({"content": "Half an ans"})])) as (_, wire, _):
+        run = last_run(wire.ask("asst_echo", "hi"))
+        assert (run["status"], run["last_error"]["code"]) == ("failed", "server_error")
+        assert "broke off" in run["last_error"]["message"]
+        (message,) = messages(wire, run)[1:]
+        assert (message["status"], message["content"][0]["text"]["value"]) == (
+            "incomplete",
+            "Half an ans",
+        )
+
+
 def endless() -> Iterator[dict[str, Any]]:
     """A model that never comes to an end."""
     while True:
