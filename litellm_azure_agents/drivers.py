@@ -11,7 +11,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -32,6 +32,7 @@ from .actions import (
     Salvage,
     Send,
     ServerEvent,
+    Steps,
     Stream,
     Turn,
     Wait,
@@ -159,7 +160,7 @@ class SyncDriver:
             prepared = None
             try:
                 prepared = session.build(self._client, request, token)
-                response = self._client.send(prepared, stream=True)
+                response = self._client.send(prepared, stream=True, follow_redirects=False)
                 if stream and is_event_stream(response):
                     self._attach(response)
                     return reply_of(response, streaming=True)
@@ -259,22 +260,29 @@ class AsyncDriver:
         self._opening: asyncio.Task[Reply | Lost] | None = None
         self._ahead: asyncio.Future[bytes | None] | None = None
 
-    async def play(self, turn: Turn) -> AsyncGenerator[list[Delta], None]:
+    def play(self, turn: Turn) -> Playing:
         """The turn's deltas. Closed, cancelled or failing before its end, the turn is abandoned."""
-        complete = False
-        running = self._run(turn.run())
+        return Playing(self, turn)
+
+    async def advance(self, actions: Steps) -> list[Delta] | None:
+        """Play ``actions`` until they give out deltas; None at their end."""
+        result: Any = None
         try:
-            async for deltas in running:
-                yield deltas
-            complete = True
-        finally:
-            # A task of its own: whoever cancels this one (a client that went away cancels every
-            # await of it) does not cancel the cleaning up; a complete answer doesn't wait for it.
-            task = asyncio.ensure_future(self._finish(turn, running, complete))
-            _tasks.add(task)
-            task.add_done_callback(_tasks.discard)
-            if not complete:
-                await asyncio.shield(task)
+            while True:
+                action: Action = actions.send(result)
+                if isinstance(action, Emit):
+                    return action.deltas
+                result = await self._perform(action)
+        except StopIteration:
+            return None
+
+    def finish(self, turn: Turn, actions: Steps, *, complete: bool) -> asyncio.Task[None]:
+        """Clean up, in a task of its own: whoever cancels the one that called (a client that went
+        away cancels every await of it) does not cancel the cleaning up."""
+        task = asyncio.ensure_future(self._finish(turn, actions, complete))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+        return task
 
     async def perform(self, job: Job) -> Any:
         """The value of a job. Cancelled or failing before its end, the job is abandoned."""
@@ -302,14 +310,13 @@ class AsyncDriver:
         finally:
             actions.close()
 
-    async def _finish(
-        self, turn: Turn, running: AsyncGenerator[list[Delta], None], complete: bool
-    ) -> None:
+    async def _finish(self, turn: Turn, actions: Steps, complete: bool) -> None:
         if not complete:
-            await running.aclose()
+            actions.close()
             self._session.deadline = time.monotonic() + CLEANUP_SECONDS
             with contextlib.suppress(Exception):
-                async for _ in self._run(turn.abandon()):
+                owed = turn.abandon()
+                while await self.advance(owed) is not None:
                     pass
             if self._opening is not None:
                 self._opening.cancel()
@@ -321,21 +328,6 @@ class AsyncDriver:
             # socket would stay open: the service must see that nobody listens.
             with contextlib.suppress(Exception):
                 await stream.aclose()
-
-    async def _run(self, actions: Any) -> AsyncGenerator[list[Delta], None]:
-        result: Any = None
-        try:
-            while True:
-                action: Action = actions.send(result)
-                if isinstance(action, Emit):
-                    result = None
-                    yield action.deltas
-                else:
-                    result = await self._perform(action)
-        except StopIteration:
-            return
-        finally:
-            actions.close()
 
     async def _perform(self, action: Action) -> Any:
         if isinstance(action, Read):
@@ -388,7 +380,9 @@ class AsyncDriver:
                 prepared = None
                 try:
                     prepared = session.build(self._client, request, token)
-                    response = await self._client.send(prepared, stream=True)
+                    response = await self._client.send(
+                        prepared, stream=True, follow_redirects=False
+                    )
                     if stream and is_event_stream(response):
                         await self._attach(response)
                         return reply_of(response, streaming=True)
@@ -497,6 +491,44 @@ class AsyncDriver:
             with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError):
                 await self._response.aclose()
         self._response = self._chunks = None
+
+
+class Playing:
+    """An asynchronous iterator over the deltas of a turn.
+
+    No generator: an event loop that ends closes all of its generators at once, and one inside
+    another would then be closed twice, of which Python complains.
+    """
+
+    def __init__(self, driver: AsyncDriver, turn: Turn) -> None:
+        self._driver = driver
+        self._turn = turn
+        self._actions = turn.run()
+        self._over = False
+
+    def __aiter__(self) -> Playing:
+        return self
+
+    async def __anext__(self) -> list[Delta]:
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            deltas = await self._driver.advance(self._actions)
+        except BaseException:
+            await self.aclose()
+            raise
+        if deltas is None:
+            if not self._over:  # closed meanwhile, it is cleaned up already
+                self._over = True
+                self._driver.finish(self._turn, self._actions, complete=True)
+            raise StopAsyncIteration
+        return deltas
+
+    async def aclose(self) -> None:
+        """Abandon the turn, if it isn't over."""
+        if not self._over:
+            self._over = True
+            await asyncio.shield(self._driver.finish(self._turn, self._actions, complete=False))
 
 
 _tasks: set[asyncio.Task[None]] = set()

@@ -7,7 +7,15 @@ Both understand their arguments in the same way, see ``prepare.py``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+)
 from typing import Any
 
 import litellm
@@ -138,6 +146,33 @@ class AzureAgents(CustomLLM):
         return _LazyStream(lambda: astream(prepared))
 
 
+class _Later(Coroutine[Any, Any, Any]):
+    """A coroutine that is made when it is awaited: a call that is cancelled at once makes LiteLLM
+    drop it before, of which Python would warn if it were a true one."""
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._make = make
+        self._made: Coroutine[Any, Any, Any] | None = None
+
+    def _coroutine(self) -> Coroutine[Any, Any, Any]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine().__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine().throw(*error)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+
 class AgentsRoute:
     """Takes the place of LiteLLM's built-in handler of ``azure_ai/agents/<agent>``."""
 
@@ -145,7 +180,7 @@ class AgentsRoute:
     def completion(*, acompletion: bool, stream: bool | None, **kwargs: Any) -> Any:
         """What LiteLLM's dispatch calls; for async calls a coroutine, which it awaits."""
         if acompletion:
-            return AgentsRoute._acompletion(stream=bool(stream), **kwargs)
+            return _Later(lambda: AgentsRoute._acompletion(stream=bool(stream), **kwargs))
         prepared = prepare(provider="azure_ai", **kwargs)
         if stream:
             return _wrap(_stream(prepared), prepared, kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -28,6 +29,7 @@ def sync_client() -> httpx.Client:
     with _lock:
         if _sync is None or _sync.is_closed:
             _sync = httpx.Client(limits=LIMITS, verify=_verify(), follow_redirects=False)
+            _bound_reads(_sync)
         return _sync
 
 
@@ -45,3 +47,55 @@ def async_client() -> httpx.AsyncClient:
 
 def _verify() -> Any:
     return True if litellm.ssl_verify is None else litellm.ssl_verify
+
+
+# -- reads that end ----------------------------------------------------------------------------
+
+
+def _bound_reads(client: httpx.Client) -> None:
+    """Let a read timeout bound all reads of a request together. httpx starts it anew with each one,
+    so that an answer whose head trickles would never end; async calls have a clock of their own.
+
+    httpx has no public place for a network backend: without this one, each read is bounded.
+    """
+    for transport in (client._transport, *client._mounts.values()):
+        pool: Any = getattr(transport, "_pool", None)
+        if hasattr(pool, "_network_backend"):
+            pool._network_backend = _Backend(pool._network_backend)
+
+
+class _Backend:
+    """httpcore's network backend, whose streams are `_BoundedStream`."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
+        return _BoundedStream(self._backend.connect_tcp(*args, **kwargs))
+
+
+class _BoundedStream:
+    """httpcore's network stream. A timeout of another value is that of another request: each has
+    what remains of its call."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._timeout: float | None = None
+        self._until = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if timeout is not None:
+            if timeout != self._timeout:
+                self._timeout, self._until = timeout, time.monotonic() + timeout
+            timeout = max(self._until - time.monotonic(), 0.001)
+        data: bytes = self._stream.read(max_bytes, timeout)
+        return data
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        return _BoundedStream(self._stream.start_tls(*args, **kwargs))

@@ -8,7 +8,7 @@ and count as they do for every provider. The agent of the model string can't be 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, cast
 
 import httpx
@@ -18,7 +18,7 @@ from .. import errors
 from ..actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps, Stream
 from ..auth import TokenSource
 from ..call import Call
-from ..drivers import AsyncDriver, SyncDriver
+from ..drivers import AsyncDriver, Playing, SyncDriver
 from ..exchange import LostAnswer, object_in
 from ..options import OptionError, Options, Params, parse_arguments
 from ..prepare import body_keys, build_call, read_retries, read_timeout, token_for
@@ -138,7 +138,7 @@ def respond(**given: Any) -> Any:
 async def _arespond(given: Mapping[str, Any]) -> Any:
     turn, token = _prepare(given)
     driver = AsyncDriver(token, turn.call.headers, timeout=turn.call.remaining())
-    batches = cast(AsyncGenerator[list[Any], None], driver.play(turn))
+    batches = driver.play(turn)
     try:
         await anext(batches, None)
         if not turn.body.get("stream"):
@@ -351,14 +351,14 @@ class _SyncBody(httpx.SyncByteStream):
 
 
 class _AsyncBody(httpx.AsyncByteStream):
-    def __init__(self, turn: NativeTurn, batches: AsyncGenerator[list[ServerEvent], None]) -> None:
+    def __init__(self, turn: NativeTurn, batches: Playing) -> None:
         self._turn = turn
         self._batches = batches
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for batch in self._batches:
-                yield _frames(batch)
+                yield _frames(cast(Any, batch))
         except Exception as error:
             raise errors.translated(self._turn.call.context, error) from error.__cause__
 
