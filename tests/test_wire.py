@@ -269,6 +269,8 @@ def test_bad_ids_are_refused_before_any_request(service: respx.Router, bad: str,
         ({"n": 2}, "'n'"),
         ({"seed": 1}, "'seed'"),
         ({"stop": ["x"]}, "'stop'"),
+        ({"conversation_id": "conv_1"}, "'conversation_id' is for new agents: use thread_id"),
+        ({"background": True}, "'background' is for new agents"),
     ],
 )
 def test_bad_arguments_are_named(
@@ -285,6 +287,18 @@ def test_parameters_that_agents_lack_have_litellms_class(service: respx.Router) 
         with pytest.raises(litellm.UnsupportedParamsError, match="no stop sequences") as caught:
             ask(model=model, stop=["x"])
         assert "allowed_openai_params" not in str(caught.value), "which wouldn't help"
+
+
+def test_what_only_new_agents_take_is_no_secret(service: respx.Router) -> None:
+    route = service.post(NEW).mock(return_value=streamed())
+    with pytest.raises(litellm.BadRequestError, match="'reasoning_effort' is for new agents"):
+        ask(reasoning_effort="low")
+    assert not route.calls
+    ask(reasoning_effort="low", truncation="auto", drop_params=True)
+    assert not json.loads(route.calls.last.request.content).keys() & {
+        "reasoning_effort",
+        "truncation",
+    }
 
 
 def test_values_that_ask_for_nothing_are_nothing(service: respx.Router) -> None:

@@ -10,6 +10,7 @@ from ..call import Call
 from ..content import assistant_text, build_content, text_of
 from ..incoming import Incoming
 from ..messages import about
+from ..options import OptionError
 from ..shapes import as_object
 from ..tool_results import result_text
 
@@ -18,6 +19,20 @@ MAX_MESSAGES = 32
 MAX_TOOLS = 128
 MIN_TOKENS = 256
 """Least ``max_completion_tokens`` of a run (protocols A3)."""
+
+NEW_ONLY: dict[str, str] = {
+    "conversation_id": "use thread_id",
+    "previous_response_id": "use thread_id",
+    "agent_session_id": "classic agents have no sessions",
+    "structured_inputs": "use additional_instructions",
+    "include": "use include_run_steps",
+    "truncation": "use truncation_strategy",
+    "max_tool_calls": "runs know no such limit",
+    "response_metadata": "use run_metadata",
+    "background": "use run_mode='poll'",
+    "reasoning_effort": "runs take none",
+}
+"""Options and parameters that only new agents have, and what to do instead."""
 
 JsonObject = dict[str, Any]
 
@@ -116,6 +131,14 @@ def build_run(call: Call, *, stream: bool) -> JsonObject:
         metadata=build_metadata(call),
     )
     return body
+
+
+def check_new_options(call: Call) -> None:
+    """Refuse what only new agents have, by name; raises OptionError."""
+    for name, advice in NEW_ONLY.items():
+        value = getattr(call.options, name, None) or getattr(call.params, name, None)
+        if value and not call.drop_params:
+            raise OptionError(f"{name!r} is for new agents: {advice}", name)
 
 
 def build_metadata(call: Call) -> dict[str, str] | None:

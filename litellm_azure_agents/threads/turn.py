@@ -21,6 +21,7 @@ from ..exchange import LostAnswer, object_in, request
 from ..filestore import FileService
 from ..incoming import Incoming
 from ..messages import describe
+from ..options import OptionError
 from ..retry import backoff, poll_intervals
 from ..shapes import as_object, as_objects, as_text
 from . import payloads, service
@@ -67,6 +68,7 @@ class ThreadTurn:
     def run(self) -> Steps:
         call = self.call
         try:
+            payloads.check_new_options(call)
             history = read_history(call.messages)
             thread_id = self._thread_of(history)
             if thread_id is None:
@@ -81,6 +83,8 @@ class ThreadTurn:
                     # deleted; the history is the truth.
                     self._forget()
                     yield from self._start_thread()
+        except OptionError as error:
+            raise errors.bad_request(call.context, str(error), param=error.param) from None
         except ValueError as error:  # HistoryError included
             message = describe(call.messages, error)
             raise errors.bad_request(call.context, message, param="messages") from None
