@@ -235,7 +235,9 @@ def parse_failure(failure: Any) -> ServiceError:
 def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
     """The exception for an HTTP answer that is an error. ``doing`` completes "could not …"."""
     error = parse_error(reply)
-    request_id = next((reply.headers[h] for h in _REQUEST_ID_HEADERS if reply.headers.get(h)), None)
+    # LiteLLM's exceptions carry headers in an httpx.Response, which takes no other characters.
+    headers = {n: v for n, v in reply.headers.items() if n in _PASSED_HEADERS and v.isascii()}
+    request_id = next((headers[h] for h in _REQUEST_ID_HEADERS if headers.get(h)), None)
     details = [f"status {reply.status}"]
     if error.code:
         details.append(f"code {error.code}")
@@ -246,8 +248,7 @@ def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
     message = (
         f"The service could not {doing}: {error.message} [{', '.join(details)}] ({context.where()})"
     )
-    hint = _HINTS.get(reply.status)
-    headers = {h: reply.headers[h] for h in _PASSED_HEADERS if h in reply.headers}
+    hint = _HINTS.get(302 if 300 <= reply.status < 400 else reply.status)
     if reply.status == 404 and _is_callers(context, error.message):
         # A Router would stop using the deployment, for everybody, were it not told that there is
         # nothing to wait for.

@@ -84,4 +84,4 @@ def exceeds(response: httpx.Response, limit: int | None) -> bool:
 
 def is_event_stream(response: httpx.Response) -> bool:
     kind: str = response.headers.get("content-type", "")
-    return response.is_success and kind.startswith("text/event-stream")
+    return response.is_success and kind.lower().startswith("text/event-stream")

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from .. import errors
-from ..actions import Emit, Exchange, Read, Reply, Request, Salvage, Send, Steps, Stream, Wait
+from ..actions import Emit, Exchange, Lost, Read, Reply, Request, Salvage, Send, Steps, Stream, Wait
 from ..answer import Answer, Usage
 from ..call import Call
 from ..continuity import Continuation, HistoryError, ToolResult, read_history
@@ -240,11 +240,13 @@ class ThreadTurn:
             yield from self._recover()
             return
         machine = self.machine
+        lost: Lost | None = None
         while not machine.over:
             batch = yield Read()
             if not isinstance(batch, list):
                 if batch is not None and batch.timed_out:
                     raise errors.timed_out(self.call.context, self.call.timeout)
+                lost = batch
                 break
             for event in batch:
                 machine.receive(event)
@@ -252,6 +254,8 @@ class ThreadTurn:
         if not machine.over:
             if machine.run_id is None:
                 run = yield from self._find_run()
+                if run is None and lost is not None:
+                    raise errors.connection(self.call.context, lost, doing=doing)
                 if run is None:
                     raise errors.internal(
                         self.call.context, "The event stream ended before it named its run"
