@@ -48,7 +48,11 @@ class TooManyRounds(RuntimeError):
         super().__init__(
             f"the agent still calls functions after {rounds} rounds; raise max_rounds if it should"
         )
+        self.rounds = rounds
         self.messages = messages
+
+    def __reduce__(self) -> Any:  # a pickled exception is made anew from what it was made of
+        return type(self), (self.rounds, self.messages)
 
 
 def run_tools(

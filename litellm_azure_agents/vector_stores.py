@@ -98,6 +98,9 @@ class VectorStoreError(Exception):
             + (" …" if len(shown) > 20 else "")
         )
 
+    def __reduce__(self) -> Any:  # a pickled exception is made anew from what it was made of
+        return type(self), (self.store,)
+
 
 OnProgress = Callable[[Progress], None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import random
 from typing import Any
 
@@ -16,6 +17,8 @@ from litellm_azure_agents.handler import AgentsRoute
 from litellm_azure_agents.messages import check_messages, describe
 from litellm_azure_agents.options import Options, Params
 from litellm_azure_agents.prepare import prepare, read_timeout
+from litellm_azure_agents.tool_loop import TooManyRounds
+from litellm_azure_agents.vector_stores import FileOutcome, VectorStore, VectorStoreError
 from tests.replay import Replay
 from tests.test_malformed import JUNK, Service, outcome
 from tests.test_parity import client_of
@@ -219,3 +222,25 @@ def test_the_route_gives_the_same_errors() -> None:
     given.pop("provider")
     with pytest.raises(litellm.BadRequestError, match=r"messages\[0\]"):
         AgentsRoute.completion(acompletion=False, stream=False, **given)
+
+
+# -- exceptions of our own -----------------------------------------------------------------------
+
+
+def test_our_exceptions_go_from_process_to_process() -> None:
+    failed = FileOutcome("a.txt", "failed", "file-1", "invalid_file", "Empty.")
+    for error in (
+        VectorStoreError(VectorStore("vs_1", None, [failed])),
+        TooManyRounds(3, [USER]),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert str(again) == str(error)
+        assert vars(again) == vars(error)
+
+
+def test_nothing_prepared_shows_a_secret() -> None:
+    secret = "s3cr3t-0123456789"
+    for given in ({"api_key": secret}, {"litellm_params": {"azure_ad_token": secret}}):
+        prepared = prepare(**arguments(**{"api_key": None, **given}))
+        assert secret not in repr(prepared)
+        assert prepared.token.get() == secret
