@@ -106,6 +106,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.model is None and (args.model_option or args.inject_search):
         parser.error("--model-option and --inject-search need --model")
+    if args.token == "":
+        parser.error("--token is empty: without the option any token is accepted")
+    if not 0 <= args.port <= 65535:
+        parser.error(f"--port {args.port} is none")
+    if args.run_lifetime <= 0:
+        parser.error("--run-lifetime must be more than 0 seconds")
     return args
 
 
@@ -177,7 +183,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             emulator.faults.add(**fault)
     except (OSError, ValueError, sqlite3.Error) as error:
         emulator.stop()
-        print(f"The emulator can't start: {error}", file=sys.stderr)
+        about = f"{args.data}: " if isinstance(error, sqlite3.Error) else ""
+        print(f"The emulator can't start: {about}{error}", file=sys.stderr)
         return 1
     print(f"READY {emulator.endpoint}", flush=True)
     names = " ".join(str(a["id"]) for a in [*SEEDED, *agents] if "id" in a)

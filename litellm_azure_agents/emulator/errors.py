@@ -71,6 +71,8 @@ def from_validation(error: ValidationError) -> ApiError:
             code="invalid_type",
         )
     why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if not param:
+        return bad_request(f"Invalid body: {why}.", code="invalid_value")
     return bad_request(f"Invalid value for '{param}': {why}.", param=param, code="invalid_value")
 
 

@@ -108,9 +108,15 @@ class Attachment(Strict):
         return self
 
 
+def _check_length(parts: list[InputPart]) -> list[InputPart]:
+    if sum(len(part.text) for part in parts if isinstance(part, TextPart)) > MAX_MESSAGE_CHARACTERS:
+        raise ValueError(f"the texts have more than {MAX_MESSAGE_CHARACTERS} characters together")
+    return parts
+
+
 Content = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE_CHARACTERS), Tag("~str")]
-    | Annotated[list[InputPart], Field(min_length=1), Tag("~list")],
+    | Annotated[list[InputPart], Field(min_length=1), AfterValidator(_check_length), Tag("~list")],
     Discriminator(_kind),
 ]
 

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from .errors import from_validation
 from .objects import agent_object
 from .schemas import AgentCreate
 from .store import Store
@@ -71,6 +74,14 @@ SEEDED: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+def check_seed(model: type[BaseModel], fields: Mapping[str, Any], name: str) -> None:
+    """Raise a ValueError that says what is wrong with which agent."""
+    try:
+        model.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(f"agent {name!r}: {from_validation(error).message}") from error
+
+
 def seed_agents(store: Store, agents: Iterable[Mapping[str, Any]] = SEEDED) -> None:
     """Put agents in under the ids they carry, unless they are there already (a data file)."""
     with store.transaction():
@@ -79,6 +90,6 @@ def seed_agents(store: Store, agents: Iterable[Mapping[str, Any]] = SEEDED) -> N
                 raise ValueError("an agent to seed needs an id")
             fields = {"name": agent["id"], "model": MODEL, **agent}
             id = fields.pop("id")
-            AgentCreate.model_validate(fields)
+            check_seed(AgentCreate, fields, id)
             if store.get("assistant", id) is None:
                 store.put("assistant", agent_object(fields, id))

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from .new_agents import add_version
 from .response_schemas import AgentName, VersionCreate
-from .seeds import MODEL, SEEDED
+from .schemas import Strict
+from .seeds import MODEL, SEEDED, check_seed
 from .store import Store
 
 _MCP = {
@@ -123,6 +122,10 @@ def _seeds() -> list[tuple[str, dict[str, Any]]]:
 SEEDED_NEW = _seeds()
 
 
+class _Named(Strict):
+    name: AgentName
+
+
 def named_versions(
     agents: Iterable[Mapping[str, Any]],
 ) -> list[tuple[str, dict[str, Any]]]:
@@ -131,7 +134,8 @@ def named_versions(
     for agent in agents:
         if "name" not in agent:
             raise ValueError("a new agent to seed needs a name")
-        name = TypeAdapter(AgentName).validate_python(agent["name"])
+        name = agent["name"]
+        check_seed(_Named, {"name": name}, name)
         found.append((name, {k: v for k, v in agent.items() if k != "name"}))
     return found
 
@@ -143,6 +147,6 @@ def seed_new_agents(
     with store.transaction():
         there = {agent["name"] for agent in store.all("agent")}
         for name, body in agents:
-            VersionCreate.model_validate(body)
+            check_seed(VersionCreate, body, name)
             if name not in there:
                 add_version(store, name, body)

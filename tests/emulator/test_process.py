@@ -19,9 +19,10 @@ import httpx
 import pytest
 
 from litellm_azure_agents.emulator import Emulator
+from litellm_azure_agents.emulator.__main__ import parse
 from litellm_azure_agents.emulator.store import StoreInUse
 
-from .wire import PATIENCE, events_of, said
+from .wire import PATIENCE, Wire, events_of, said
 
 COMMAND = [sys.executable, "-m", "litellm_azure_agents.emulator", "--port", "0"]
 
@@ -158,6 +159,49 @@ def test_agents_and_faults_from_files(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert "explode" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--port", "99999"], "--port 99999"),
+        (["--token", ""], "--token is empty"),
+        (["--run-lifetime", "0"], "--run-lifetime must be"),
+        (["--model-option", "a=b"], "need --model"),
+    ],
+)
+def test_options_that_make_no_sense(
+    capsys: pytest.CaptureFixture[str], options: list[str], why: str
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(options)
+    assert why in capsys.readouterr().err
+
+
+def test_a_data_file_that_is_none_is_named(tmp_path: Path) -> None:
+    data = tmp_path / "notes.txt"
+    data.write_text("These are notes, and long enough to be looked at as a database. " * 20)
+    command = [*COMMAND, "--data", str(data)]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert failed.returncode == 1
+    assert failed.stderr == f"The emulator can't start: {data}: file is not a database\n"
+    assert data.read_text().startswith("These are notes")
+
+
+@pytest.mark.parametrize(
+    ("agent", "why"),
+    [
+        ({"id": "asst_x", "nope": 1}, "agent 'asst_x': Unknown parameter: 'nope'."),
+        ({"name": "bad name", "definition": {}}, "agent 'bad name': Invalid value for 'name'"),
+        ({"name": "x", "definition": {"kind": "prompt"}}, "agent 'x': Missing required parameter"),
+    ],
+)
+def test_what_is_wrong_with_an_agent_is_said(
+    emulator: Emulator, wire: Wire, agent: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        emulator.seed(agents=[agent])
+    assert why in wire.refused("/emulator/reset", {"agents": [agent]})["message"]
 
 
 def test_a_taken_port_is_said_plainly() -> None:

@@ -49,6 +49,9 @@ RUN = "/threads/runs"
          "thread.messages", "array_above_max_length"),
         ("/threads", {"messages": [{"role": "user", "content": ""}]}, "messages[0].content",
          "invalid_value"),
+        ("/threads", {"messages": [{"role": "user", "content": [
+            {"type": "text", "text": "x" * 1_000_000}, {"type": "text", "text": "x" * 500_001}]}]},
+         "messages[0].content", "invalid_value"),
         ("/threads", {"messages": [{"role": "user", "content": [{"type": "input_text",
          "text": "x"}]}]}, "messages[0].content[0]", "invalid_value"),
         ("/threads", {"metadata": {"k": 1}}, "metadata.k", "invalid_type"),
