@@ -10,7 +10,7 @@ from .speech import words
 
 _FAIL = re.compile(r"fail with ([\w.-]+)(?:\s*:\s*(.*))?", re.I | re.S)
 _AFTER_TEXT = re.compile(r"\s*after (?:some )?text\b\.?", re.I)
-_COUNT = re.compile(r"\d+")
+_COUNT = re.compile(r"\d{1,9}")
 DEFAULT_MESSAGES = {
     "server_error": "Sorry, something went wrong.",
     "rate_limit_exceeded": "Rate limit is exceeded. Try again in 2 seconds.",

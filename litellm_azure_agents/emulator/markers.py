@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from .brain import Annotation, CallItem, Item, SearchHit, Text
 from .quotes import best_sentence
 
-_CITATION = re.compile(r"【(?:\d+:)?(\d+)(?:†[^【】]*)?】")
+_CITATION = re.compile(r"【(?:\d+:)?(\d{1,9})(?:†[^【】]*)?】")
 LONGEST_CITATION = 300
 SENTENCE = 300  # characters before a marker that tell which sentence of a passage it is about
 SANDBOX = "sandbox:/mnt/data/"

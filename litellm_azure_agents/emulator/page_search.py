@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _AROUND = 60
+MOST_WORDS = 50  # of a text that was pasted, they find it as well
 
 
 def words_of(query: str) -> list[str]:
     """All of these must be there; `"quoted"` text is one of them."""
     parts = query.split('"')
     quoted = parts[1::2]
-    return [*(word for part in parts[::2] for word in part.split()), *filter(None, quoted)]
+    words = [*(word for part in parts[::2] for word in part.split()), *filter(None, quoted)]
+    return words[:MOST_WORDS]
 
 
 def plain_parts(words: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ _PLOT = re.compile(
 )
 _FILE = re.compile(r"\b(?:csv|spreadsheet|table|download|export|write a file|a file)\b", re.I)
 _CODE = re.compile(r"\b(?:python|code|comput\w*|calculat\w*|run|sum|average|mean|analy\w*)\b", re.I)
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<!\d)-?\d{1,300}(?:\.\d{1,300})?(?!\d)")  # all of them finite
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.S)
 WIDTH, HEIGHT = 320, 200
 DEFAULT_VALUES = (3.0, 1.0, 4.0, 1.0, 5.0, 9.0)
@@ -101,7 +101,7 @@ def bar_chart(values: Sequence[float]) -> bytes:
     for y in range(HEIGHT):
         row = bytearray()
         for x in range(WIDTH):
-            index = min(x // slot, count - 1)
+            index = x // slot
             inside = slot < 4 or 1 <= x % slot < slot - 1
             filled = index < len(heights) and HEIGHT - 10 - y <= heights[index] and inside
             axis = y >= HEIGHT - 10

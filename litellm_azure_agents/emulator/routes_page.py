@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -145,10 +146,13 @@ async def rows(request: Request) -> Response:
     if listed is None:
         raise HTTPException(404)
     query = request.query_params
-    before = query.get("before", "")
-    words = words_of(query.get("q", ""))
-    number = int(before) if before.isdecimal() else None
-    return answer(listed(project_of(request), number, words, query.get("which", "")))
+    before, words = _number(query.get("before", "")), words_of(query.get("q", ""))
+    return answer(listed(project_of(request), before, words, query.get("which", "")))
+
+
+def _number(text: str) -> int | None:
+    """A number that a row can have."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def _or_404(found: Mapping[str, Any] | None, request: Request) -> Response:
@@ -225,7 +229,7 @@ async def _changes(project: Project) -> AsyncIterator[bytes]:
 async def run_events(request: Request) -> Response:
     """A run's events from number `from` on, also those to come, until nothing more can come."""
     project, id = project_of(request), request.path_params["id"]
-    start = request.query_params.get("from", "0")
+    start = _number(request.query_params.get("from", "")) or 0
     run, response = project.runs.recent.get(id), project.responses.recent.get(id)
     if run is not None:
         log = run.log
@@ -239,7 +243,7 @@ async def run_events(request: Request) -> Response:
         over = response.finished.is_set
     else:
         raise ApiError(404, f"The events of {id} are not kept any more.")
-    return _sse(_told(log, over, int(start) if start.isdecimal() else 0))
+    return _sse(_told(log, over, start))
 
 
 async def _told(log: EventLog, over: Callable[[], bool], position: int) -> AsyncIterator[bytes]:

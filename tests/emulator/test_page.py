@@ -15,7 +15,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator, page_search, routes_page
 
-from .wire import PATIENCE, Wire
+from .wire import PATIENCE, Wire, last_run
 
 XSS = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
@@ -315,6 +315,17 @@ def test_an_emulator_with_an_open_page_stops_soon() -> None:
             began = time.monotonic()
             emulator.stop()
             assert time.monotonic() - began < 9
+
+
+def test_numbers_and_searches_beyond_all_bounds(wire: Wire, page: Page) -> None:
+    run = last_run(wire.ask("asst_echo", "hello " * 2000))
+    for name in ("threads", "runs", "agents", "files", "requests"):
+        for before in ("9" * 30, "9" * 5000, "-1", "x"):
+            assert page.get(name, before=before)["rows"] == page.get(name)["rows"]
+    assert page.ids("threads", q="hello " * 2000) == [run["thread_id"]]
+    for start in ("9" * 30, "x"):
+        path = f"/page/api/runs/{run['id']}/events"
+        assert page.http.get(path, params={"from": start}).status_code == 200
 
 
 def test_modules_are_small() -> None:
