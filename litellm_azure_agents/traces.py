@@ -70,9 +70,11 @@ def fold_by_id(into: list[Any], new: list[Any]) -> list[Any]:
     folded = list(into)
     for entry in new:
         key = _key(entry)
-        if not key or key not in places:
-            if key:
-                places[key] = len(folded)
+        if not key:
+            if entry not in folded:  # later lists repeat what earlier ones had
+                folded.append(entry)
+        elif key not in places:
+            places[key] = len(folded)
             folded.append(entry)
         elif "delta" not in entry:
             folded[places[key]] = entry

@@ -56,6 +56,7 @@ class ResponseMachine:
         self._stored = stored
         self._run_steps = run_steps
         self._pictures: dict[str, dict[Key, str]] = {}  # by container: what code drew
+        self._given: dict[str, list[dict[str, Any]]] = {}  # items that were passed on, by field
         self._round = 0
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
         self._calls: dict[Key, Json] = {}
@@ -279,7 +280,13 @@ class ResponseMachine:
         if items.is_trace(kind):
             self._trace(item)
         elif handler is None and self.answer.first_time(("item", key)):
-            self.answer.fields(items=[dict(item)])
+            self._pass_on("items", item)
+
+    def _pass_on(self, field: str, item: Json) -> None:
+        """Give the item as it is; as with all lists of fields, the last one has everything."""
+        given = self._given.setdefault(field, [])
+        given.append(dict(item))
+        self.answer.fields(**{field: list(given)})
 
     def _message(self, key: Key, item: Json) -> None:
         self.answer.know(message_id=item.get("id"))
@@ -381,7 +388,7 @@ class ResponseMachine:
     def _consent(self, key: Key, item: Json) -> None:
         if self.answer.first_time(("consent", key)):
             self.answer.whole_text((*key, "consent"), items.consent_text(item))
-            self.answer.fields(oauth_consent_requests=[dict(item)])
+            self._pass_on("oauth_consent_requests", item)
 
 
 _HANDLERS: dict[str, Callable[[ResponseMachine, Json], None]] = {

@@ -252,6 +252,22 @@ def test_a_final_list_without_what_the_stream_had() -> None:
     assert fold(m)["text"] == "Hello"
 
 
+def test_the_last_list_of_items_has_all() -> None:
+    nameless = {"type": "never_heard_of", "thing": 2}
+    m = machine()
+    feed(m, events_of([*ITEMS["others"], *ITEMS["consent"]]))
+    m.reconcile(final([*ITEMS["others"], *ITEMS["consent"], nameless]))
+    deltas = m.answer.take()
+    folded: dict[str, Any] = {}
+    last: dict[str, Any] = {}
+    for delta in deltas:
+        merge_fields(folded, delta.fields)
+        last |= delta.fields
+    assert last["items"] == [*ITEMS["others"], nameless]
+    assert last["oauth_consent_requests"] == ITEMS["consent"]
+    assert folded == last
+
+
 def test_ids_that_change_between_events() -> None:
     events = events_of([message("msg_1", text("Hello"))])
     for number, event in enumerate(events):
