@@ -194,13 +194,20 @@ class ChunkFactory:
         if self.custom_pricing:
             return None
         for name in (service_model, self.base_model):
-            for candidate in (f"azure/{name}", name) if name else ():
+            for candidate in _priced_names(name) if name else ():
                 try:
                     prompt, completion = litellm.cost_per_token(model=candidate, usage_object=usage)
                 except Exception:  # LiteLLM raises plain Exception for a model without a price
                     continue
                 return float(prompt) + float(completion)
         return None
+
+
+def _priced_names(name: str) -> list[str]:
+    """What LiteLLM's price list may call a model of a project: Azure OpenAI's, one of the other
+    models that Foundry sells, or as it is, unless LiteLLM would print its list of providers."""
+    known = name in litellm.model_cost or "/" in name
+    return [f"azure/{name}", f"azure_ai/{name}", *([name] if known else [])]
 
 
 def merge_fields(into: dict[str, Any], fields: Mapping[str, Any]) -> None:

@@ -408,6 +408,37 @@ def test_a_whole_answer_instead_of_a_stream(way: Way, script: Script) -> None:
     assert (result.text, result.usage) == ("Hello", (3, 4, 7))
 
 
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("gpt-4o-mini-2024-07-18", "azure/gpt-4o-mini-2024-07-18"),
+        ("DeepSeek-V3-0324", "azure_ai/deepseek-v3-0324"),
+        ("Llama-3.3-70B-Instruct", "azure_ai/Llama-3.3-70B-Instruct"),
+        ("mine", None),
+    ],
+)
+def test_the_price_is_that_of_the_model_that_ran(
+    way: Way,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    price: str | None,
+) -> None:
+    monkeypatch.setattr(litellm, "suppress_debug_info", False)
+    events = events_of(HELLO)
+    events[-1]["response"]["model"] = model
+    script.answers = [stream(*events)]
+    cost = ask(way).cost
+    if price is None:
+        assert cost is None
+    else:
+        prices = litellm.model_cost[price]
+        expected = 3 * prices["input_cost_per_token"] + 4 * prices["output_cost_per_token"]
+        assert cost == pytest.approx(expected)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_lost_response_that_nobody_kept(way: Way, script: Script) -> None:
     script.answers = [
         stream(*events_of(HELLO)[:2]),
