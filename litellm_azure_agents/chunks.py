@@ -191,16 +191,19 @@ class ChunkFactory:
 
     def _cost(self, service_model: str | None, usage: LiteLLMUsage) -> float | None:
         """Dollars for ``usage``, or None when no price is known (or LiteLLM has a custom one)."""
-        if self.custom_pricing:
-            return None
-        for name in (service_model, self.base_model):
-            for candidate in _priced_names(name) if name else ():
-                try:
-                    prompt, completion = litellm.cost_per_token(model=candidate, usage_object=usage)
-                except Exception:  # LiteLLM raises plain Exception for a model without a price
-                    continue
-                return float(prompt) + float(completion)
-        return None
+        return None if self.custom_pricing else price_of((service_model, self.base_model), usage)
+
+
+def price_of(models: Iterable[str | None], usage: LiteLLMUsage) -> float | None:
+    """Dollars for ``usage`` of the first of these models that has a price."""
+    for name in models:
+        for candidate in _priced_names(name) if name else ():
+            try:
+                prompt, completion = litellm.cost_per_token(model=candidate, usage_object=usage)
+            except Exception:  # LiteLLM raises plain Exception for a model without a price
+                continue
+            return float(prompt) + float(completion)
+    return None
 
 
 def _priced_names(name: str) -> list[str]:

@@ -146,7 +146,7 @@ def connection(context: Context, lost: Lost, *, doing: str) -> Exception:
     fate = (
         "The service may have acted on it, so it was not sent twice."
         if lost.sent
-        else "Nothing had been sent."
+        else "Nothing had been sent. Check api_base, and that its host is up."
     )
     return APIConnectionError(
         message=scrub(f"{lost.reason} while trying to {doing} ({context.where()}). {fate}"),
@@ -232,8 +232,9 @@ def parse_failure(failure: Any) -> ServiceError:
     return ServiceError(message=failure if isinstance(failure, str) else "")
 
 
-def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
-    """The exception for an HTTP answer that is an error. ``doing`` completes "could not …"."""
+def from_reply(context: Context, reply: Reply, *, doing: str, hint: str | None = None) -> Exception:
+    """The exception for an HTTP answer that is an error. ``doing`` completes "could not …";
+    ``hint`` says what to do, if the caller knows better than the status."""
     error = parse_error(reply)
     # LiteLLM's exceptions carry headers in an httpx.Response, which takes no other characters.
     headers = {n: v for n, v in reply.headers.items() if n in _PASSED_HEADERS and v.isascii()}
@@ -248,7 +249,7 @@ def from_reply(context: Context, reply: Reply, *, doing: str) -> Exception:
     message = (
         f"The service could not {doing}: {error.message} [{', '.join(details)}] ({context.where()})"
     )
-    hint = _HINTS.get(302 if 300 <= reply.status < 400 else reply.status)
+    hint = hint or _HINTS.get(302 if 300 <= reply.status < 400 else reply.status)
     if reply.status == 404 and _is_callers(context, error.message):
         # A Router would stop using the deployment, for everybody, were it not told that there is
         # nothing to wait for.

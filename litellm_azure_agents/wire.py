@@ -62,7 +62,11 @@ class Session:
     def lost(self, error: Exception) -> Lost:
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Lost(reason, sent=not isinstance(error, unsent), timed_out=self.expired())
+        if not isinstance(error, unsent):
+            return Lost(reason, sent=True, timed_out=self.expired())
+        url = error.request.url
+        place = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
+        return Lost(f"{reason} ({place})", sent=False, timed_out=self.expired())
 
 
 def reply_of(response: httpx.Response, content: bytes = b"", *, streaming: bool = False) -> Reply:

@@ -250,7 +250,9 @@ def test_a_proxy_client_that_goes_away_is_a_cancelled_call(chat: Chat) -> None:
 
 
 def test_nothing_listens(way: Way) -> None:
-    with pytest.raises(litellm.APIConnectionError, match="Nothing had been sent"):
+    with pytest.raises(
+        litellm.APIConnectionError, match=r"127\.0\.0\.1:9\).*Nothing had been sent"
+    ):
         way.ask(
             model="azure_ai/agents/asst_echo",
             messages=[{"role": "user", "content": "hi"}],

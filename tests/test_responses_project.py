@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import litellm
 import pytest
+from litellm.integrations.custom_logger import CustomLogger
 
 from litellm_azure_agents.drivers import replies
 from litellm_azure_agents.emulator import Emulator
@@ -335,6 +336,84 @@ def test_native_tools_are_checked(emulator: Emulator) -> None:
         litellm.responses(input="hi", temperature=0.1, **_native(emulator, "echo"))
 
 
+def test_native_calls_are_logged_with_their_cost_and_never_cached(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs: list[float] = []
+    logged = threading.Event()
+
+    class NativeLogger(CustomLogger):  # one for all: LiteLLM takes no second of the same name
+        def log_success_event(
+            self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+        ) -> None:
+            # LiteLLM still logs earlier tests, which are not as long as this.
+            if (kwargs.get("standard_logging_object") or {}).get("total_tokens") == 26:
+                costs.append(kwargs["response_cost"])
+                logged.set()
+
+        async def async_log_success_event(self, *given: Any, **named: Any) -> None:
+            self.log_success_event(*given, **named)
+
+    def ask(streamed: bool, **arguments: Any) -> str:
+        if streamed:
+            return str(list(litellm.responses(**arguments, stream=True))[-1].response.id)
+        return str(litellm.responses(**arguments).id)
+
+    async def aask(streamed: bool, **arguments: Any) -> str:
+        if streamed:
+            stream: Any = await litellm.aresponses(**arguments, stream=True)
+            response = [event async for event in stream][-1].response
+        else:
+            response = await litellm.aresponses(**arguments)
+        await asyncio.to_thread(logged.wait, 20)  # in a task of this loop
+        return str(response.id)
+
+    monkeypatch.setattr(litellm, "cache", litellm.Cache())
+    logger = NativeLogger()
+    litellm.callbacks.append(logger)
+    ids = []
+    try:
+        for route in ("azure_ai/agents/echo", "azure_agents/echo"):
+            arguments = {
+                **_native(emulator, "echo"),
+                "model": route,
+                "input": "count me among the natives",
+            }
+            for streamed in (False, True, False, True):
+                for is_async in (False, True):
+                    logged.clear()
+                    made = aask(streamed, **arguments) if is_async else ask(streamed, **arguments)
+                    ids.append(made if isinstance(made, str) else asyncio.run(made))
+                    assert logged.wait(20), (route, streamed, is_async)
+    finally:
+        litellm.callbacks.remove(logger)
+    assert len(set(ids)) == len(sent(emulator)) == 16
+    price = litellm.model_cost["azure/gpt-4o-mini"]
+    cost = 18 * price["input_cost_per_token"] + 8 * price["output_cost_per_token"]
+    assert costs == [pytest.approx(cost)] * len(costs)
+
+
+def test_native_instructions_are_a_message(emulator: Emulator) -> None:
+    litellm.responses(input="hello", instructions="Be brief.", **_native(emulator, "echo"))
+    first = {"type": "message", "role": "developer", "content": "Be brief."}
+    said = {"type": "message", "role": "user", "content": "hello"}
+    assert sent(emulator)[-1].body["input"] == [first, said]
+    assert "instructions" not in sent(emulator)[-1].body
+    litellm.responses(input=[said], instructions="Be brief.", **_native(emulator, "echo"))
+    assert sent(emulator)[-1].body["input"] == [first, said]
+
+
+@pytest.mark.parametrize("events", [1, 5, 9])
+@pytest.mark.parametrize("mode", ["end", "reset"])
+def test_native_background_streams_are_resumed(emulator: Emulator, events: int, mode: str) -> None:
+    arguments = {**_native(emulator, "echo"), "input": "a b c", "background": True, "stream": True}
+    emulator.faults.add(cut_after_events=events, mode=mode, method="POST", times=1)
+    came: list[Any] = list(litellm.responses(**arguments))
+    assert [event.sequence_number for event in came] == list(range(len(came)))
+    assert came[-1].response.output[0].content[0].text == "You said: a b c"
+    assert [r.method for r in emulator.requests] == ["POST", "GET"]
+
+
 def test_native_streams_that_break_are_errors(emulator: Emulator) -> None:
     async def read() -> list[str]:
         kinds: list[str] = []
@@ -347,7 +426,7 @@ def test_native_streams_that_break_are_errors(emulator: Emulator) -> None:
 
     assert asyncio.run(read())[-1] == "response.completed"
     emulator.faults.add(cut_after_events=5, mode="end", method="POST", times=1)
-    with pytest.raises(Exception, match="ended before its end"):
+    with pytest.raises(Exception, match=r"ended before its end.*response resp_"):
         asyncio.run(read())
 
 

@@ -297,3 +297,9 @@ def _call_item(call: Message) -> JsonObject:
 def build_approvals(requests: Sequence[Message], *, approve: bool) -> list[JsonObject]:
     """The answers of a policy to approval requests."""
     return [_approval_response(str(request.get("id")), approve) for request in requests]
+
+
+def repeat_approvals(requests: Sequence[Message]) -> list[JsonObject]:
+    """The requests themselves, for an endpoint that kept nothing of them."""
+    fields = ("type", "id", "server_label", "name", "arguments")
+    return [{name: request.get(name) for name in fields} for request in requests]

@@ -7,7 +7,6 @@ and count as they do for every provider. The agent of the model string can't be 
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, cast
 
@@ -15,104 +14,21 @@ import httpx
 from pydantic import BaseModel
 
 from .. import errors
-from ..actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps, Stream
+from ..actions import Reply, ServerEvent
 from ..auth import TokenSource
 from ..call import Call
+from ..chunks import map_usage, price_of
 from ..drivers import AsyncDriver, Playing, SyncDriver
-from ..exchange import LostAnswer, object_in
+from ..handler import PROVIDER
 from ..options import OptionError, Options, Params, parse_arguments
 from ..prepare import body_keys, build_call, read_retries, read_timeout, token_for
-from ..shapes import as_text
-from . import payloads, refused
-from .service import ResponseService, refusal_of
+from . import items
+from .native_turn import NativeTurn
 from .target import Target
 
 PASSED = ("conversation", "structured_inputs", "agent_session_id")
 """Fields of a request that LiteLLM doesn't know, and hands over among its own parameters."""
 NAMES_THE_AGENT = ("agent_reference", "agent", "model")
-_ENDS = frozenset(
-    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
-)
-
-
-class NativeTurn:
-    """One request and its answer as they are; `reply` is there once the first batch is."""
-
-    def __init__(self, call: Call, target: Target, body: dict[str, Any]) -> None:
-        self.call = call
-        self.target = target
-        self.body = body
-        self.reply = Reply(0, {})
-        self._service = ResponseService(call, target)
-
-    @property
-    def ids(self) -> Mapping[str, str]:
-        return {}
-
-    def run(self) -> Steps:
-        call, doing = self.call, "create the response"
-        try:
-            body = yield from self._checked()
-        except OptionError as error:
-            raise errors.bad_request(call.context, str(error), param=error.param) from None
-        action = (Stream if body.get("stream") else Send)(Request("POST", self.target.url(), body))
-        try:
-            self.reply = yield from self._service.unlocked(action, doing=doing)
-        except LostAnswer as lost:
-            raise errors.connection(call.context, lost.lost, doing=doing) from None
-        if not self.reply.ok:
-            raise refusal_of(call, self.reply)
-        if self.reply.streaming:
-            yield Emit([])
-            yield from self._pass_on()
-            return
-        response = object_in(call, self.reply, doing=doing)
-        yield Emit([])
-        if body.get("stream"):  # an answer at once instead of a stream
-            status = as_text(response.get("status")) or "completed"
-            name = f"response.{status}"
-            event = {"type": name, "sequence_number": 0, "response": response}
-            yield _events([ServerEvent(name, json.dumps(event))])
-
-    def _pass_on(self) -> Steps:
-        ended = False
-        while True:
-            batch = yield Read()
-            if isinstance(batch, list):
-                ended = ended or any(event.name in _ENDS for event in batch)
-                yield _events(batch)
-                continue
-            if isinstance(batch, Lost) and batch.timed_out:
-                raise errors.timed_out(self.call.context, self.call.timeout)
-            if not ended:
-                lost = batch or Lost("the event stream ended before its end", sent=True)
-                raise errors.connection(self.call.context, lost, doing="read the response's events")
-            return
-
-    def _checked(self) -> Any:
-        """The body without what the service refuses next to an agent, see `ResponseTurn`."""
-        body = self.body
-        if self.target.takes_settings:
-            return body
-        tools, text = body.pop("tools", None) or [], body.pop("text", None)
-        body = {**self.target.reference, **refused.allowed(self.call, body, names={})}
-        if text in refused.HARMLESS["text"] or self.call.drop_params:
-            text = None
-        if tools or text is not None:
-            definition = yield from self._service.definition()
-            if definition is None or definition.get("kind") == "hosted":
-                body.update({n: v for n, v in (("tools", tools), ("text", text)) if v})
-            else:
-                payloads.check_against(definition, tools, text, self.call.agent, name="text")
-        return body
-
-    def abandon(self) -> Steps:
-        """A response in the foreground ends with its connection; one in the background goes on."""
-        yield from ()
-
-
-def _events(batch: list[ServerEvent]) -> Emit:
-    return Emit(cast(Any, batch))
 
 
 # -- between LiteLLM's handler and the turn ----------------------------------------------------
@@ -160,7 +76,9 @@ def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, TokenSource]:
         raise errors.bad_request(context, str(error), param=error.param) from None
     call, target, token = understand(given, context, options)
     _check_agent_fields({**litellm_params, **extra}, target, context)
-    given["logging_obj"].pre_call(
+    logged = given["logging_obj"]
+    logged.model_call_details["custom_llm_provider"] = "azure_ai"  # by which streams are priced
+    logged.pre_call(
         input=given["input"],
         api_key="",
         additional_args={"complete_input_dict": body, "api_base": target.url(), "headers": {}},
@@ -296,7 +214,7 @@ def http_response(reply: Reply, url: str, **content: Any) -> httpx.Response:
 
 def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
     try:
-        return given["responses_api_provider_config"].transform_response_api_response(
+        response = given["responses_api_provider_config"].transform_response_api_response(
             model=given["model"],
             raw_response=http_response(turn.reply, turn.target.url(), content=turn.reply.content),
             logging_obj=given["logging_obj"],
@@ -304,6 +222,12 @@ def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
     except Exception:  # an object, but no response
         context = turn.call.context
         raise errors.unexpected(context, turn.reply, doing="create the response") from None
+    usage = items.map_usage((turn.reply.object() or {}).get("usage"))
+    custom = params_of(given).get("input_cost_per_token") is not None
+    if given.get("custom_llm_provider") == PROVIDER and usage is not None and not custom:
+        # Of a custom provider LiteLLM knows no prices (asynchronously it is azure_ai by now).
+        response._hidden_params["response_cost"] = price_of([response.model], map_usage(usage))
+    return response
 
 
 def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, stream: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import errors
-from ..actions import Exchange, Lookup, Reply, Request, Send, Steps, Wait
+from ..actions import Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
 from ..call import Call
 from ..exchange import ask, object_in, request
 from ..retry import poll_intervals
@@ -36,6 +36,12 @@ class ResponseService:
         return definition_of(
             (yield from ask(call, action, doing=doing, repeatable=True, having=having))
         )
+
+    def replay(self, response_id: str, after: int) -> Exchange:
+        """The events of a background response that come after number ``after``, as a stream."""
+        query = [("stream", "true"), ("starting_after", str(max(after, 0)))]
+        action = Stream(Request("GET", self._target.url(response_id, query=query)))
+        return request(self._call, action, doing="resume the response", repeatable=True)
 
     def read(self, response_id: str) -> Exchange:
         """The response, or the error answer for it."""
@@ -90,11 +96,18 @@ class ResponseService:
             yield Wait(wait)
 
 
-def refusal_of(call: Call, reply: Reply) -> Exception:
+def refusal_of(call: Call, target: Target, reply: Reply) -> Exception:
     """Why the service refused to create a response; a refused field is named as callers know it."""
     named = refused.fields_in(reply)
     if not named:
-        return errors.from_reply(call.context, reply, doing="create the response")
+        doing = "create the response"
+        hint = (
+            "Check the agent's name and version, the ids of the call, and api_base, which is taken "
+            f"for endpoint_style {target.style!r}: the request went to {target.url()}"
+        )
+        return errors.from_reply(
+            call.context, reply, doing=doing, hint=hint if reply.status == 404 else None
+        )
     text = "; ".join(refused.refusal(name) for name in named)
     param = refused.CALLERS_NAMES.get(named[0], named[0])
     return errors.bad_request(call.context, f"{text} ({call.context.where()})", param=param)

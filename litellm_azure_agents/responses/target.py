@@ -120,12 +120,16 @@ def resolve_target(
             api_version or AGENT_API_VERSION,
         )
         return Target(style, name, None, endpoint, project, {"Foundry-Features": FOUNDRY_FEATURES})
+    if version:
+        raise ValueError(
+            f"a published application serves the version that was published; leave out ':{version}'"
+        )
     published = unquote(of_application["name"]) if of_application else name
     endpoint = Endpoint(
         project.url("applications", published, "protocols", "openai").partition("?")[0],
         api_version or APPLICATION_API_VERSION,
     )
-    return Target(style, name, version or None, endpoint)
+    return Target(style, name, None, endpoint)
 
 
 def _recognise(

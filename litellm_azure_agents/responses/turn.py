@@ -14,7 +14,7 @@ from .. import errors
 from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Steps, Stream
 from ..answer import Answer, Usage
 from ..call import Call
-from ..exchange import LostAnswer, object_in, request
+from ..exchange import LostAnswer, object_in
 from ..filestore import FileService
 from ..messages import describe
 from ..options import OptionError
@@ -51,13 +51,15 @@ class ResponseTurn:
         self._opened = False  # a request that makes a response may have been acted on
         self._lost: Lost | None = None  # why the stream ended early
         self._usage: Usage | None = None
+        self._input: list[dict[str, Any]] = []  # the items of the last request
         self._ours: set[str] = set()  # fields that nobody asked for: the call does without
         tools = payloads.caller_tools(call)
+        self._stored = call.params.store is not False and not target.is_stateless
         self.machine = ResponseMachine(
             self.answer,
             # Where the agent may be code that calls functions of its own, see ResponseMachine.
             live=_live(call, target, tools),
-            stored=call.params.store is not False and not target.is_stateless,
+            stored=self._stored,
             run_steps=call.options.include_run_steps,
         )
         call.context.ids = self.answer.ids
@@ -131,6 +133,7 @@ class ResponseTurn:
         full = {**body, **plan.body}
         if plan.items or not plan.body:
             full["input"] = plan.items
+        self._input = plan.items
         reply = yield from self._send(full, inputs)
         if not reply.ok and plan.found and is_unknown_state(reply):
             # The ids in the history are of another project or too old; the history is the truth.
@@ -139,9 +142,10 @@ class ResponseTurn:
                 whole = history.plan(self.call, self.target, inputs, whole=True)
             except ValueError as error:
                 raise self._bad_request(error) from None
+            self._input = whole.items
             reply = yield from self._send({**body, "input": whole.items}, inputs)
         if not reply.ok:
-            raise refusal_of(self.call, reply)
+            raise refusal_of(self.call, self.target, reply)
         self._opened = True
         yield from self._follow(reply)
 
@@ -161,8 +165,8 @@ class ResponseTurn:
         self._opened = True
         try:
             while True:
-                request_ = Request("POST", self.target.url(), body)
-                reply = yield from self.service.unlocked(Stream(request_), doing=doing)
+                request = Request("POST", self.target.url(), body)
+                reply = yield from self.service.unlocked(Stream(request), doing=doing)
                 named = [name for name in refused.fields_in(reply) if name in body]
                 if not named or not (self.call.drop_params or self._ours.issuperset(named)):
                     break
@@ -218,11 +222,7 @@ class ResponseTurn:
         attempts = self.call.max_retries
         while machine.response_id and not machine.over and attempts > 0:
             before = machine.sequence
-            query = [("stream", "true"), ("starting_after", str(max(before, 0)))]
-            url = self.target.url(machine.response_id, query=query)
-            reply = yield from request(
-                self.call, Stream(Request("GET", url)), doing="resume the response", repeatable=True
-            )
+            reply = yield from self.service.replay(machine.response_id, before)
             if not reply.ok or not reply.streaming:
                 return
             machine.resumed = True
@@ -237,6 +237,8 @@ class ResponseTurn:
                 raise errors.connection(context, self._lost, doing=_READING)
             raise errors.internal(context, "The event stream ended before it named its response")
         recovering = response is None
+        if recovering and not self._stored:
+            raise self._unread(", the only ones of a response that is not stored")
         try:
             found = yield from self.service.wait_for(
                 machine.response_id, response, poll_intervals(self.call.options.poll_interval)
@@ -251,10 +253,14 @@ class ResponseTurn:
         if isinstance(found, Reply) or (
             recovering and stopped and found.get("status") == "cancelled"
         ):
-            lost = self._lost or Lost("the event stream ended before its end", sent=True)
-            raise errors.connection(context, lost, doing=_READING)
+            raise self._unread()
         machine.reconcile(found)
         yield from self._emit()
+
+    def _unread(self, why: str = "") -> Exception:
+        """The error for a response whose end could not be had."""
+        lost = self._lost or Lost("the event stream ended before its end", sent=True)
+        return errors.connection(self.call.context, lost, doing=_READING + why)
 
     # -- approvals by policy -------------------------------------------------------------------
 
@@ -268,12 +274,14 @@ class ResponseTurn:
                 return
             self._usage = add_usage(self._usage, map_usage(response.get("usage")))
             conversation = self.ids.get("conversation_id")
-            state = (
-                {"conversation": conversation}
-                if conversation
-                else {"previous_response_id": self.machine.response_id}
-            )
             items = history.build_approvals(approvals, approve=policy == "approve")
+            if conversation:
+                state = {"conversation": conversation}
+            elif self._stored:
+                state = {"previous_response_id": str(self.machine.response_id)}
+            else:
+                state = {}
+                items = [*self._input, *history.repeat_approvals(approvals), *items]
             self.machine.expect_more()
             yield from self._respond(body, history.Plan(state, items, conversation))
 

@@ -71,7 +71,9 @@ def test_where_the_definition_is() -> None:
     assert resolve_target("http://c.test", "bob").definition_url is None
 
 
-@pytest.mark.parametrize(("base", "agent"), [(AGENT, "eve"), (AGENT, "bob:2")])
+@pytest.mark.parametrize(
+    ("base", "agent"), [(AGENT, "eve"), (AGENT, "bob:2"), (APPLICATION, "bob:2")]
+)
 def test_an_agents_endpoint_serves_that_agent(base: str, agent: str) -> None:
     with pytest.raises(ValueError, match=r"eve|version"):
         resolve_target(base, agent)
@@ -379,6 +381,18 @@ def test_a_hosted_agents_tools_are_its_codes_business(way: Way, script: Script) 
     assert script.body()["tools"] == [{"type": "function", "name": "f", "parameters": {}}]
 
 
+@pytest.mark.parametrize(
+    ("base", "style"), [(PROJECT, "project"), (AGENT, "agent"), ("http://c.test", "container")]
+)
+def test_where_an_agent_was_looked_for_in_vain(
+    way: Way, script: Script, base: str, style: str
+) -> None:
+    error = {"error": {"code": "not_found", "message": "Agent with id 'bob' not found."}}
+    script.answers = [httpx.Response(404, json=error)]
+    with pytest.raises(litellm.NotFoundError, match=f"Agent with id 'bob'.*{style}.*{base}"):
+        ask(way, base)
+
+
 def test_failed_inside_a_200_without_a_stream(way: Way, script: Script) -> None:
     failed = final([], status="failed", error={"code": "rate_limit_exceeded", "message": "m"})
     script.answers = [httpx.Response(200, json=failed)]
@@ -475,3 +489,25 @@ def test_approvals_in_one_stream(way: Way, script: Script) -> None:
     assert script.body()["input"] == [
         {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
     ]
+
+
+def test_approvals_where_nothing_is_kept(way: Way, script: Script) -> None:
+    request = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "s", "name": "n",
+               "arguments": "{}"}  # fmt: skip
+    alone = [{**e, "response": {**e["response"], "conversation": None}} if "response" in e else e
+             for e in events_of([request])]  # fmt: skip
+    script.answers = [stream(*alone), stream(*events_of(HELLO))]
+    assert ask(way, APPLICATION, approvals="deny").text == "Hello"
+    assert script.body().keys() == {"input", "stream"}
+    assert script.body()["input"] == [
+        *script.body(0)["input"],
+        request,
+        {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": False},
+    ]
+
+
+def test_a_lost_response_that_was_not_to_be_kept(way: Way, script: Script) -> None:
+    script.answers = [stream(*events_of(HELLO)[:2])]
+    with pytest.raises(litellm.APIConnectionError, match="not stored"):
+        ask(way, store=False)
+    assert len(script.requests) == 1
