@@ -54,7 +54,7 @@ def check_messages(messages: Sequence[Doc], param: str, store: Store, strict: St
             raise bad_request(
                 f"A message has at most {strict.max_attachments} attachments.", param="attachments"
             )
-        ids = [a["file_id"] for a in attachments if a.get("file_id")]
+        ids = [a["file_id"] for a in attachments if a.get("file_id") is not None]
         if isinstance(message["content"], list):
             ids += [p["image_file"]["file_id"] for p in message["content"] if "image_file" in p]
         check_files(ids, store)

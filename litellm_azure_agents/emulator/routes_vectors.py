@@ -85,7 +85,7 @@ async def add_file(request: Request) -> Response:
     store_id = _store(request)["id"]
     project = project_of(request)
     body = await read_body(request, VectorStoreFileCreate)
-    ids = [body["file_id"]] if body.get("file_id") else []
+    ids = [body["file_id"]] if body.get("file_id") is not None else []
     check_files(ids, project.store)
     sources = [body["data_source"]] if body.get("data_source") else []
     added = project.vectors.add(store_id, ids, sources, body.get("chunking_strategy"))

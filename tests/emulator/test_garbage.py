@@ -83,6 +83,8 @@ def bodies(wire: Wire) -> Iterator[tuple[str, Any]]:
         "expires_after": {"anchor": "last_active_at", "days": 1},
     }  # fmt: skip
     yield f"/vector_stores/{store}/file_batches", {"file_ids": [file]}
+    for source in ({"file_id": file}, {"data_source": {"uri": "u", "type": "uri_asset"}}):
+        yield f"/vector_stores/{store}/files", {**source, "chunking_strategy": chunking}
     flat = [{"type": "function", **function}, {"type": "custom", "name": "c"},
             {"type": "file_search", "vector_store_ids": [store], "max_num_results": 3},
             {"type": "code_interpreter", "container": {"type": "auto", "file_ids": [file]}},
@@ -171,6 +173,13 @@ def test_bodies_that_are_no_json(wire: Wire, raw: bytes) -> None:
         answer = wire.http.post(path, content=raw)
         assert answer.status_code == 400
         assert "could not parse the JSON" in answer.json()["error"]["message"]
+
+
+def test_an_empty_id_names_nothing(wire: Wire) -> None:
+    store = wire.post("/vector_stores", {})["id"]
+    wire.refused(f"/vector_stores/{store}/files", {"file_id": ""}, 404)
+    attached = {"attachments": [{"file_id": "", "tools": [{"type": "file_search"}]}]}
+    wire.refused("/threads", {"messages": [{"role": "user", "content": "x", **attached}]}, 404)
 
 
 def test_queries(wire: Wire) -> None:
