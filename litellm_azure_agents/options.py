@@ -115,7 +115,7 @@ class Options(BaseModel):
         False, description="Traces of server-side tools in `provider_specific_fields.run_steps`."
     )
     attach_files: Literal["auto", "code_interpreter", "file_search"] = Field(
-        "auto", description="Which tool gets the files that messages bring."
+        "auto", description="Which tool gets the files that messages bring. New agents: see above."
     )
     ephemeral_files: bool = Field(
         False, description="Delete files uploaded for this call after the answer."

@@ -409,3 +409,17 @@ def test_what_cannot_be_taken(
         with pytest.raises(litellm.BadRequestError, match=says):
             ask(at, way, agent, [{"type": "text", "text": "Look."}, part])
     assert emulator.requests == []
+
+
+def test_a_call_gives_no_files_to_a_search(at: Any, emulator: Emulator) -> None:
+    file = {"type": "file", "file": {"filename": "a.txt", "file_data": "YQ=="}}
+    asked: Any = {**at, "model": "azure_ai/agents/search",
+                  "messages": [{"role": "user", "content": [file]}]}  # fmt: skip
+    with pytest.raises(litellm.BadRequestError, match="vector stores that its definition names"):
+        litellm.completion(**asked, attach_files="file_search")
+    assert not emulator.requests
+    for option in ({"attach_files": "code_interpreter"}, {"attach_files": "file_search",
+                                                          "drop_params": True}):  # fmt: skip
+        litellm.completion(**asked, **option)
+        (message,) = emulator.requests[-1].body["input"]
+        assert message["content"][0]["type"] == "input_file"

@@ -18,6 +18,7 @@ from ..content import image_of, text_of
 from ..filestore import FileService
 from ..incoming import Place, Uploads
 from ..media import VISION_TYPES, NewFile, media_type_of, parse_file, parse_image
+from ..options import OptionError
 from ..shapes import as_object, as_text
 
 JsonObject = dict[str, Any]
@@ -85,6 +86,13 @@ class Inputs(Uploads):
         return Place(part, new)
 
     def _file(self, file: JsonObject) -> JsonObject:
+        if self._call.options.attach_files == "file_search" and not self._call.drop_params:
+            raise OptionError(
+                "a new agent searches only the vector stores that its definition names: add the "
+                "file to one of them (litellm_azure_agents.vector_stores helps), or leave "
+                "attach_files out, and the model reads the file as input",
+                "attach_files",
+            )
         found = parse_file(file)
         if isinstance(found, str):
             if media_type_of(str(file.get("filename") or "")) in VISION_TYPES:
