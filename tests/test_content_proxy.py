@@ -32,7 +32,7 @@ def client(service: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     models = [
         {"model_name": route + agent, "litellm_params": {"model": route + agent, **at}}
         for route in ROUTES
-        for agent in ("asst_search", "asst_code")
+        for agent in ("asst_search", "asst_code", "code", "web", "workflow")
     ]
     handlers = [{"provider": "azure_agents",
                  "custom_handler": "litellm_azure_agents.proxy.handler"}]  # fmt: skip
@@ -129,6 +129,29 @@ def test_the_openai_clients_stream_helper(client: openai.OpenAI) -> None:
     assert {c["filename"] for c in cited} == set(texts)
     for c in cited:
         assert (message.content or "")[c["start_index"] : c["end_index"]] == c["text"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_new_agents_say(client: openai.OpenAI, route: str, stream: bool) -> None:
+    text, annotations, images, fields = ask(
+        client, route + "code", "Plot 3 1 2 and write a csv file", stream=stream,
+        include_images="inline", include_run_steps=True,
+    )  # fmt: skip
+    url = images[0]["image_url"]["url"]
+    assert base64.b64decode(url.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
+    cited = annotations[-1]["container_file_citation"]
+    assert text[cited["start_index"] : cited["end_index"]] == "sandbox:/mnt/data/values.csv"
+    [made] = fields["files"]
+    assert (made["filename"], made["container_id"]) == ("values.csv", cited["container_id"])
+    [step] = fields["run_steps"]
+    assert step["code_interpreter"]["outputs"][0]["logs"] == "6\n"
+    text, [annotation], _, _ = ask(client, route + "web", "who", stream=stream)
+    found = annotation["url_citation"]
+    assert text[found["start_index"] : found["end_index"]] == "【3:0†source】"
+    _, _, _, fields = ask(client, route + "workflow", "go", stream=stream)
+    kinds = [item["type"] for item in fields["items"]]
+    assert kinds == ["workflow_action", "workflow_action", "structured_outputs"]
 
 
 def test_what_cannot_be_taken_is_a_400(client: openai.OpenAI) -> None:
