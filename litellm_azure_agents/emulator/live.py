@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .brain import Item
+from .budget import Budget
 from .events import EventLog
 from .store import Doc
 from .writer import RunWriter
@@ -34,8 +35,8 @@ class LiveRun:
     pending: list[Doc] = field(default_factory=list)
     """Calls the client must answer while the run is in requires_action."""
     submission: asyncio.Future[dict[str, Any]] | None = None
-    exact: bool = False
-    """Whether the brain counts the tokens of this round itself."""
+    budget: Budget = field(init=False)
+    """Of the round that is played."""
     listed_servers: set[str] = field(default_factory=set)
     end: str = "cancelled"
     """What a cancellation of the task means: cancelled, expired, or shutdown."""

@@ -67,6 +67,10 @@ class ResponseWriter:
     def _lifecycle(self, name: str) -> None:
         self.emit(f"response.{name}", response=public(self.response))
 
+    def spent(self) -> tuple[int, int]:
+        """Tokens of prompts and of output so far."""
+        return self.usage["input_tokens"], self.usage["output_tokens"]
+
     def spend(self, prompt: int, output: int, reasoning: int = 0) -> None:
         """Count tokens."""
         usage = self.usage

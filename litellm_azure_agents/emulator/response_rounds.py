@@ -38,6 +38,7 @@ from .brain import (
     Wait,
     reports_usage,
 )
+from .budget import Budget
 from .containers import Containers
 from .events import EventLog
 from .ids import new_id
@@ -76,8 +77,8 @@ class LiveResponse:
     container: str = ""
     items: list[Item] = field(default_factory=list)
     user: str | None = None
-    exact: bool = False
-    """Whether the brain counts the tokens of this round itself."""
+    budget: Budget = field(init=False)
+    """Of the round that is played."""
     hosted: int = 0
     """Calls of hosted tools so far."""
     task: asyncio.Task[None] | None = None
@@ -160,15 +161,16 @@ class ResponseRounds:
     async def _round(self, live: LiveResponse) -> bool:
         """One round; whether another is needed."""
         writer, turn = live.writer, self._turn(live)
-        before = {k: writer.usage[k] for k in ("input_tokens", "output_tokens")}
-        live.exact = reports_usage(self.brain, turn)
-        if not live.exact:
-            writer.spend(tokens.of_prompt(turn), 0)
-        elif turn.max_output_tokens is not None:
-            left: int = turn.max_output_tokens - writer.usage["output_tokens"]
-            if left <= 0:
-                raise _incomplete("max_output_tokens")
-            turn = replace(turn, max_output_tokens=left)
+        budget = Budget(
+            writer,
+            live.response["max_output_tokens"],
+            lambda: _incomplete("max_output_tokens"),
+            exact=reports_usage(self.brain, turn),
+        )
+        if budget.exact:
+            turn = replace(turn, max_output_tokens=budget.left())
+        live.budget = budget
+        budget.read(tokens.of_prompt(turn))
         said: list[str] = []
         functions: list[CallFunction] = []
         mcp: list[CallMcp] = []
@@ -178,7 +180,7 @@ class ResponseRounds:
             if isinstance(action, Text):
                 said.append(self._say(live, action))
             elif isinstance(action, Refuse):
-                writer.spend(0, 0 if live.exact else tokens.count(action.text))
+                budget.note(action.text)
                 writer.refusal(action.text)
                 said.append(action.text)
             elif isinstance(action, NewPart):
@@ -191,9 +193,7 @@ class ResponseRounds:
                 self._image(live, action)
             elif isinstance(action, Reason):
                 writer.close_message()
-                cost = tokens.count(action.summary) + tokens.count(action.text)
-                if not live.exact:
-                    writer.spend(0, cost, cost)
+                budget.note(f"{action.summary} {action.text}", reasoning=True)
                 writer.reasoning(action.summary, action.text)
             elif isinstance(action, OutputItem):
                 writer.close_message()
@@ -214,12 +214,7 @@ class ResponseRounds:
             elif isinstance(action, CallMcp):
                 mcp.append(action)
             elif isinstance(action, Usage):
-                usage = writer.usage
-                writer.spend(
-                    action.prompt_tokens - (usage["input_tokens"] - before["input_tokens"]),
-                    action.completion_tokens - (usage["output_tokens"] - before["output_tokens"]),
-                    action.reasoning_tokens,
-                )
+                budget.correct(action)
             else:
                 again = True
                 self._end_message(live, said)
@@ -233,11 +228,11 @@ class ResponseRounds:
             if live.spent:
                 break
             live.hosted += 1
-            self._spend(live, call.name + call.arguments)
+            live.budget.spend(call.name + call.arguments)
             self._mcp(live, call.server_label, call.name, call.arguments, call.output, None)
         asked = [c for c in mcp if c not in free]
         for call in asked:
-            self._spend(live, call.name + call.arguments)
+            live.budget.spend(call.name + call.arguments)
             writer.whole(
                 {
                     "id": new_id("mcpr_"),
@@ -249,7 +244,7 @@ class ResponseRounds:
                 }
             )
         for function in functions:
-            self._spend(live, function.name + function.arguments)
+            live.budget.spend(function.name + function.arguments)
             if any(t["type"] == "custom" and t.get("name") == function.name for t in live.tools):
                 writer.custom_call(function.name, _input_of(function.arguments))
             else:
@@ -266,30 +261,13 @@ class ResponseRounds:
 
     def _say(self, live: LiveResponse, action: Text) -> str:
         """Write text as far as max_output_tokens allows; what was written."""
-        limit = live.response["max_output_tokens"]
-        text, cost = action.text, tokens.count(action.text)
-        if live.exact:
-            limit, cost = None, 0
-        left = None if limit is None else limit - live.writer.usage["output_tokens"]
-        if left is not None and cost > left:
-            text = tokens.cut(text, max(0, left))
-            if text:
-                live.writer.text(text)
-            live.writer.spend(0, tokens.count(text))
-            raise _incomplete("max_output_tokens")
-        live.writer.spend(0, cost)
+        text = live.budget.cut(action.text)
+        whole = text == action.text
         if text:
-            live.writer.text(text, action.annotations)
+            live.writer.text(text, action.annotations if whole else ())
+        if not whole:
+            raise live.budget.stop()
         return text
-
-    def _spend(self, live: LiveResponse, text: str) -> None:
-        """Count output that can't be cut; over the limit the response stops before it is shown."""
-        if live.exact:
-            return
-        live.writer.spend(0, tokens.count(text))
-        limit = live.response["max_output_tokens"]
-        if limit is not None and live.writer.usage["output_tokens"] > limit:
-            raise _incomplete("max_output_tokens")
 
     def _image(self, live: LiveResponse, action: Image) -> None:
         if action.file is not None:
@@ -317,10 +295,10 @@ class ResponseRounds:
     ) -> None:
         """Run a tool that needs nobody, write its items, remember its result."""
         if isinstance(action, SearchFiles):
-            self._spend(live, action.query)
+            live.budget.spend(action.query)
             item = self._search(live, action.query)
         elif isinstance(action, RunCode):
-            self._spend(live, action.code)
+            live.budget.spend(action.code)
             outputs: Sequence[Logs | OutputFile] | None = action.outputs
             if outputs is None:
                 outputs = await self.toolbox.interpret(action.code, self._code_files(live))
@@ -393,12 +371,7 @@ class ResponseRounds:
         for item in live.items:
             if isinstance(item, MessageItem):
                 ids += item.file_ids
-        files: dict[str, bytes] = {}
-        for id in ids:
-            doc, data = self.store.get("file", id), self.store.blob(id)
-            if doc is not None and data is not None:
-                files[doc["filename"]] = data
-        return files
+        return self.toolbox.files(ids)
 
 
 def _input_of(arguments: str) -> str:

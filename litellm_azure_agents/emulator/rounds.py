@@ -32,6 +32,7 @@ from .brain import (
     Wait,
     reports_usage,
 )
+from .budget import Budget
 from .live import LiveRun, Stop
 from .store import Doc, Store
 from .submissions import needs_approval
@@ -73,12 +74,13 @@ class Rounds:
                     "incomplete", "max_tokens", incomplete_details={"reason": "max_prompt_tokens"}
                 )
         turn = replace(turn, read_file=self.toolbox.read_file)
-        live.exact = reports_usage(self.brain, turn)
-        if live.exact and turn.max_output_tokens is not None:
-            turn = replace(turn, max_output_tokens=self._left(live, turn.max_output_tokens))
-        before = dict(writer.usage)
-        if not live.exact:
-            writer.spend(prompt, 0)
+        budget = Budget(
+            writer, run["max_completion_tokens"], _too_long, exact=reports_usage(self.brain, turn)
+        )
+        if budget.exact:
+            turn = replace(turn, max_output_tokens=budget.left())
+        live.budget = budget
+        budget.read(prompt)
         said: list[str] = []
         functions: list[CallFunction] = []
         mcp: list[CallMcp] = []
@@ -110,18 +112,18 @@ class Rounds:
                 shown = "content_filter" if reason == "content_filter" else "max_tokens"
                 raise Stop("incomplete", shown, incomplete_details={"reason": reason})
             elif isinstance(action, CallFunction):
-                self._spend_output(live, action.name + action.arguments)
+                live.budget.spend(action.name + action.arguments)
                 functions.append(action)
             elif isinstance(action, CallPiece):
                 writer.close_message()
                 self._remember_text(live, said)
-                self._spend_output(live, action.name + action.arguments)
+                live.budget.spend(action.name + action.arguments)
                 writer.call_piece(action.index, action.name, action.arguments)
             elif isinstance(action, CallMcp):
-                self._spend_output(live, action.name + action.arguments)
+                live.budget.spend(action.name + action.arguments)
                 mcp.append(action)
             elif isinstance(action, Usage):
-                self._correct_usage(live, before, action)
+                budget.correct(action)
             else:
                 hosted = True
                 writer.close_message()
@@ -144,57 +146,13 @@ class Rounds:
 
     def _say(self, live: LiveRun, action: Text) -> str:
         """Write text as far as max_completion_tokens allows; what was written."""
-        limit = live.run["max_completion_tokens"]
-        text, cost = action.text, tokens.count(action.text)
-        if live.exact:
-            limit, cost = None, 0
-        left = None if limit is None else limit - live.writer.usage["completion_tokens"]
-        if left is not None and cost > left:
-            text = tokens.cut(text, max(0, left))
-            if text:
-                live.writer.text(text)
-            live.writer.spend(0, tokens.count(text))
-            raise Stop(
-                "incomplete",
-                "max_tokens",
-                incomplete_details={"reason": "max_completion_tokens"},
-            )
-        live.writer.spend(0, cost)
+        text = live.budget.cut(action.text)
+        whole = text == action.text
         if text:
-            live.writer.text(text, action.annotations)
+            live.writer.text(text, action.annotations if whole else ())
+        if not whole:
+            raise live.budget.stop()
         return text
-
-    def _left(self, live: LiveRun, limit: int) -> int:
-        """What earlier rounds have left of max_completion_tokens."""
-        left: int = limit - live.writer.usage["completion_tokens"]
-        if left <= 0:
-            raise Stop(
-                "incomplete",
-                "max_tokens",
-                incomplete_details={"reason": "max_completion_tokens"},
-            )
-        return left
-
-    def _spend_output(self, live: LiveRun, text: str) -> None:
-        """Count output that can't be cut; over the limit the run stops before it is shown."""
-        if live.exact:
-            return
-        live.writer.spend(0, tokens.count(text))
-        limit = live.run["max_completion_tokens"]
-        if limit is not None and live.writer.usage["completion_tokens"] > limit:
-            raise Stop(
-                "incomplete",
-                "max_tokens",
-                incomplete_details={"reason": "max_completion_tokens"},
-            )
-
-    def _correct_usage(self, live: LiveRun, before: dict[str, int], true: Usage) -> None:
-        """Replace this round's counted tokens by those a real model reported."""
-        usage = live.writer.usage
-        live.writer.spend(
-            true.prompt_tokens - (usage["prompt_tokens"] - before["prompt_tokens"]),
-            true.completion_tokens - (usage["completion_tokens"] - before["completion_tokens"]),
-        )
 
     def _remember_text(self, live: LiveRun, said: list[str]) -> None:
         if text := "".join(said).strip("\n"):
@@ -207,7 +165,7 @@ class Rounds:
         """Run a tool that needs nobody, write its step, remember its result."""
         writer = live.writer
         if isinstance(action, SearchFiles):
-            self._spend_output(live, action.query)
+            live.budget.spend(action.query)
             tool: Doc = next((t for t in live.run["tools"] if t["type"] == "file_search"), {})
             options = tool.get("file_search") or {}
             stores = self.vectors.searchable(live.run)
@@ -221,7 +179,7 @@ class Rounds:
                 CallItem("file_search", id, "file_search", action.query, hits=tuple(hits))
             )
         elif isinstance(action, RunCode):
-            self._spend_output(live, action.code)
+            live.budget.spend(action.code)
             outputs = action.outputs
             if outputs is None:
                 outputs = tuple(await self.toolbox.interpret(action.code, self._code_files(live)))
@@ -253,12 +211,7 @@ class Rounds:
         for item in live.items:
             if isinstance(item, MessageItem):
                 ids += item.file_ids
-        files = {}
-        for id in ids:
-            doc, data = self.store.get("file", id), self.store.blob(id)
-            if doc is not None and data is not None:
-                files[doc["filename"]] = data
-        return files
+        return self.toolbox.files(ids)
 
     def _list_tools(self, live: LiveRun, label: str) -> None:
         """Before the first call to an MCP server of a run, its tools are listed."""
@@ -308,3 +261,8 @@ class Rounds:
                         approved,
                     )
                 )
+
+
+def _too_long() -> Stop:
+    details = {"reason": "max_completion_tokens"}
+    return Stop("incomplete", "max_tokens", incomplete_details=details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from .brain import Logs, OutputFile, SearchHit
@@ -41,6 +41,11 @@ class Toolbox:
         """A file of the project: uploaded, or made by an agent."""
         doc, data = self.store.get("file", id), self.store.blob(id)
         return OutputFile(data, doc["filename"]) if doc is not None and data is not None else None
+
+    def files(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Those of these files that there are, by name."""
+        found = filter(None, map(self.read_file, ids))
+        return {file.filename: file.data for file in found}
 
     def search(
         self, query: str, stores: Sequence[str], options: Mapping[str, Any]

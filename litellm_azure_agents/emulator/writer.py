@@ -73,8 +73,13 @@ class RunWriter:
         """End of what a stream shows."""
         self.log.append(DONE, "[DONE]")
 
-    def spend(self, prompt: int, completion: int) -> None:
-        """Count tokens for the run and for the step that is or will be open."""
+    def spent(self) -> tuple[int, int]:
+        """Tokens of prompts and of output so far."""
+        return self.usage["prompt_tokens"], self.usage["completion_tokens"]
+
+    def spend(self, prompt: int, completion: int, reasoning: int = 0) -> None:
+        """Count tokens for the run and for the step that is or will be open; this protocol doesn't
+        tell those of reasoning."""
         for usage in (self.usage, self.step_usage):
             usage["prompt_tokens"] += prompt
             usage["completion_tokens"] += completion
