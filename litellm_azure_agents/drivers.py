@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -504,6 +505,7 @@ class Playing:
         self._driver = driver
         self._turn = turn
         self._actions = turn.run()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
 
     def __aiter__(self) -> Playing:
@@ -512,6 +514,7 @@ class Playing:
     async def __anext__(self) -> list[Delta]:
         if self._over:
             raise StopAsyncIteration
+        self._loop = asyncio.get_running_loop()
         try:
             deltas = await self._driver.advance(self._actions)
         except BaseException:
@@ -529,6 +532,12 @@ class Playing:
         if not self._over:
             self._over = True
             await asyncio.shield(self._driver.finish(self._turn, self._actions, complete=False))
+
+    def __del__(self) -> None:
+        """A stream that was begun and dropped is abandoned too, as asyncio does with generators."""
+        if not self._over and self._loop is not None and not self._loop.is_closed():
+            finish = partial(self._driver.finish, self._turn, self._actions, complete=False)
+            self._loop.call_soon_threadsafe(finish)
 
 
 _tasks: set[asyncio.Task[None]] = set()

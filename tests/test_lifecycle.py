@@ -81,6 +81,24 @@ def test_an_async_stream_that_is_closed_cancels_its_run(chat: Chat) -> None:
     assert only_run(chat)["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("read", [0, 1])
+def test_an_async_stream_that_is_dropped_cancels_its_run(chat: Chat, read: int) -> None:
+    """Even one that nobody has read from."""
+
+    async def go() -> None:
+        stream = await litellm.acompletion(**arguments(chat), stream=True)
+        for _ in range(read):
+            await anext(stream)
+        del stream
+        await asyncio.to_thread(eventually, collected)
+
+    def collected() -> bool:
+        gc.collect()
+        return bool(only_run(chat)["status"] == "cancelled")
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("run_mode", ["stream", "poll"])
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.15, 0.3])
