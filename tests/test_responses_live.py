@@ -21,7 +21,7 @@ from tests.ways import Result, Way, from_chunks
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
 UNSTORED = {"store": False, "extra_body": {"store": False}}
-"""LiteLLM 1.89 loses the first."""
+"""LiteLLM loses the first before 1.99."""
 SYSTEM = {"role": "system", "content": "be brief"}
 
 
