@@ -1,7 +1,7 @@
 """The words between a turn and its driver.
 
 A *turn* (``threads/turn.py``, ``responses/turn.py``) is a generator that yields actions and is sent
-their results; ``drivers.py`` plays them. Nothing here or above it knows sockets, sleep or event
+their results; ``drivers`` plays them. Nothing here or above it knows sockets, sleep or event
 loops, so one turn serves sync, async, streamed, folded and polled calls alike.
 
 =============  ====================================================================================

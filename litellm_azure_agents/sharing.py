@@ -113,3 +113,7 @@ def _is_good(answer: Answer) -> bool:
 
 def _is_for_all(answer: Answer) -> bool:
     return isinstance(answer, Reply) and answer.status not in (401, 403)
+
+
+replies = SharedReplies()
+"""Of all calls of this process."""

@@ -65,7 +65,7 @@ class Fetching(Replay):
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    from litellm_azure_agents.drivers import replies
+    from litellm_azure_agents.sharing import replies
 
     replies.clear()
 

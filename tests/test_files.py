@@ -26,7 +26,7 @@ FACTS = "The moon is made of green cheese. 😀 Paris is in France. Coffee costs
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    from litellm_azure_agents.drivers import replies
+    from litellm_azure_agents.sharing import replies
 
     replies.clear()
 

@@ -125,7 +125,7 @@ def file(data: bytes = b"text", filename: str | None = "a.txt", **more: Any) -> 
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    from litellm_azure_agents.drivers import replies
+    from litellm_azure_agents.sharing import replies
 
     replies.clear()
 

@@ -12,8 +12,8 @@ import litellm
 import pytest
 
 from litellm_azure_agents import files
-from litellm_azure_agents.drivers import replies
 from litellm_azure_agents.emulator import Emulator, response_checks
+from litellm_azure_agents.sharing import replies
 from tests.replay import PNG
 from tests.ways import WAYS, Result, Way
 

@@ -13,7 +13,7 @@ import pytest
 
 from litellm_azure_agents import files, vector_stores
 from litellm_azure_agents.continuity import encode
-from litellm_azure_agents.drivers import replies
+from litellm_azure_agents.sharing import replies
 from tests.record import RUN, THREAD
 from tests.ways import Way
 

@@ -11,7 +11,7 @@ import httpx
 import litellm
 import pytest
 
-from litellm_azure_agents import drivers
+from litellm_azure_agents import sharing
 from litellm_azure_agents.actions import Reply
 from litellm_azure_agents.call import Call
 from litellm_azure_agents.continuity import HistoryError, encode
@@ -335,7 +335,7 @@ class Script:
         transport = httpx.MockTransport(self._answer)
         monkeypatch.setattr(litellm, "client_session", httpx.Client(transport=transport))
         monkeypatch.setattr(litellm, "aclient_session", httpx.AsyncClient(transport=transport))
-        drivers.replies.clear()
+        sharing.replies.clear()
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -1,18 +1,11 @@
-"""The only I/O: a sync and an async driver that play a turn's actions over pooled connections.
-
-Both have the same methods in the same order. They decide nothing: what is sent, waited for, tried
-again or given out is the turn's business.
-"""
+"""The async driver; `sync.py` has its twin. Where they differ, asyncio asks for it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import threading
 import time
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +13,7 @@ from typing import Any
 import anyio
 import httpx
 
-from .actions import (
+from ..actions import (
     Action,
     Emit,
     Gather,
@@ -38,216 +31,26 @@ from .actions import (
     Turn,
     Wait,
 )
-from .answer import Delta
-from .auth import TokenSource
-from .pool import async_client, sync_client
-from .sharing import SharedReplies
-from .sse import EventParser
-from .wire import Session, close_upload, exceeds, is_event_stream, reply_of
+from ..answer import Delta
+from ..auth import TokenSource
+from ..sharing import replies
+from ..sse import EventParser
+from .pool import async_client
+from .wire import (
+    CLEANUP_SECONDS,
+    DRAIN_SECONDS,
+    Session,
+    close_upload,
+    exceeds,
+    is_event_stream,
+    reply_of,
+)
 
-CLEANUP_SECONDS = 5.0
-"""Within this a call that ended early cancels its run."""
 MAX_PIECES = 64
 """How many pieces of a body are read together at most; only those that are there already."""
 LOOKS = 3
 """Rounds of the event loop after which a piece counts as not there: a read that has to ask the
 socket takes two."""
-DRAIN_SECONDS = 0.25
-"""How long the end of a finished stream is waited for, so that its connection can be used again."""
-
-replies = SharedReplies()
-
-
-# -- sync --------------------------------------------------------------------------------------
-
-
-class SyncDriver:
-    """Plays one turn; iterate `play` for its deltas."""
-
-    def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
-        self._session = Session(token, headers, time.monotonic() + timeout)
-        self._client = sync_client()
-        self._response: httpx.Response | None = None
-        self._chunks: Iterator[bytes] | None = None
-        self._watchdog: threading.Timer | None = None
-
-    def play(self, turn: Turn) -> Generator[list[Delta], None, None]:
-        """The turn's deltas. Closed or failing before its end, the turn is abandoned."""
-        complete = False
-        try:
-            yield from self._run(turn.run())
-            complete = True
-        finally:
-            if not complete:
-                self._session.deadline = time.monotonic() + CLEANUP_SECONDS
-                self._close()
-                with contextlib.suppress(Exception):
-                    for _ in self._run(turn.abandon()):
-                        pass
-            self._drain(complete)
-            self._close()
-
-    def perform(self, job: Job) -> Any:
-        """The value of a job. Interrupted or failing before its end, the job is abandoned."""
-        try:
-            return self._value(job.run())
-        except BaseException:
-            self._session.deadline = time.monotonic() + CLEANUP_SECONDS
-            with contextlib.suppress(Exception):
-                self._value(job.abandon())
-            raise
-
-    def _value(self, actions: Generator[Action, Any, Any]) -> Any:
-        result: Any = None
-        try:
-            while True:
-                result = self._perform(actions.send(result))
-        except StopIteration as end:
-            return end.value
-        finally:
-            actions.close()
-
-    def _run(self, actions: Any) -> Iterator[list[Delta]]:
-        result: Any = None
-        try:
-            while True:
-                action: Action = actions.send(result)
-                if isinstance(action, Emit):
-                    result = None
-                    yield action.deltas
-                else:
-                    result = self._perform(action)
-        except StopIteration:
-            return
-        finally:
-            actions.close()
-
-    def _perform(self, action: Action) -> Any:
-        if isinstance(action, Read):
-            return self._read()
-        if isinstance(action, Stream):
-            return self._exchange(action.request, stream=True)
-        if isinstance(action, Send):
-            return self._exchange(action.request)
-        if isinstance(action, Wait):
-            time.sleep(min(action.seconds, self._session.remaining()))
-        elif isinstance(action, Lookup):
-            request = action.request
-            ask = lambda: self._exchange(request)  # noqa: E731
-            return replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
-        elif isinstance(action, Gather):
-            return self._gather(action)
-        return None  # Salvage: a sync request is over once it is left
-
-    def _gather(self, action: Gather) -> list[Any]:
-        def outcome(job: Any) -> Any:
-            try:
-                return self._value(job)
-            except Exception as error:
-                return error
-
-        if len(action.jobs) == 1:  # no thread for what has nothing beside it
-            return [outcome(action.jobs[0])]
-        pool = ThreadPoolExecutor(action.at_once, "azure-agents")
-        try:
-            return list(pool.map(outcome, action.jobs))
-        finally:  # interrupted, what hasn't begun does not begin
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:
-        session = self._session
-        for _ in range(2):
-            token = session.token.get()
-            prepared = None
-            try:
-                prepared = session.build(self._client, request, token)
-                response = self._client.send(prepared, stream=True, follow_redirects=False)
-                if stream and is_event_stream(response):
-                    self._attach(response)
-                    return reply_of(response, streaming=True)
-                try:
-                    reply = self._whole(response, request.max_bytes)
-                finally:
-                    response.close()
-            except (httpx.HTTPError, OSError) as error:
-                return session.lost(error)
-            finally:
-                close_upload(prepared)
-            if reply.status != 401 or not session.token.invalidate():
-                break
-        return reply
-
-    def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
-        if not response.is_success:
-            limit = None
-        content = bytearray()
-        if not exceeds(response, limit):
-            late = False
-            for chunk in response.iter_bytes():
-                if late:  # a read timeout starts anew with every read
-                    raise httpx.ReadTimeout("the answer didn't end within the timeout")
-                late = self._session.expired()
-                content += chunk
-                if limit is not None and len(content) > limit:
-                    break
-            else:
-                return reply_of(response, bytes(content))
-        return replace(reply_of(response), too_large=True)
-
-    def _attach(self, response: httpx.Response) -> None:
-        self._close()
-        self._response = response
-        self._chunks = response.iter_bytes()
-        self._session.parser = EventParser()
-        self._watch(self._session.remaining())
-
-    def _watch(self, seconds: float) -> None:
-        """A read timeout starts anew with every read; this ends the stream at the deadline."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-        stream = self._response.extensions.get("network_stream") if self._response else None
-        raw = stream.get_extra_info("socket") if stream is not None else None
-        if isinstance(raw, socket.socket):
-            self._watchdog = threading.Timer(seconds, _shut, (raw,))
-            self._watchdog.daemon = True
-            self._watchdog.start()
-
-    def _read(self) -> list[ServerEvent] | Lost | None:
-        while self._chunks is not None:
-            try:
-                chunk = next(self._chunks, None)
-                events = None if chunk is None else self._session.parser.feed(chunk)
-            except (httpx.HTTPError, OSError, ValueError) as error:
-                return self._session.lost(error)
-            if events is None:
-                return self._session.lost(EOFError("cut")) if self._session.expired() else None
-            if events:
-                return events
-        return None
-
-    def _drain(self, complete: bool) -> None:
-        if complete and self._chunks is not None and self._response is not None:
-            self._watch(DRAIN_SECONDS)
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                for _ in self._chunks:
-                    pass
-
-    def _close(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
-        if self._response is not None:
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                self._response.close()
-        self._response = self._chunks = None
-
-
-def _shut(raw: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(raw, socket.SHUT_RDWR)
-
-
-# -- async -------------------------------------------------------------------------------------
 
 
 class AsyncDriver:

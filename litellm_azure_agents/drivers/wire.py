@@ -9,11 +9,15 @@ from typing import Any
 
 import httpx
 
-from .actions import Lost, Reply, Request
-from .auth import TokenSource
-from .sse import EventParser
+from ..actions import Lost, Reply, Request
+from ..auth import TokenSource
+from ..sse import EventParser
 
 CONNECT_TIMEOUT = 15.0
+CLEANUP_SECONDS = 5.0
+"""Within this a call that ended early cancels its run."""
+DRAIN_SECONDS = 0.25
+"""How long the end of a finished stream is waited for, so that its connection can be used again."""
 
 
 class Session:
