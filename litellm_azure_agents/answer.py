@@ -19,7 +19,7 @@ from typing import Any
 
 from .citations import Citations, Footnotes, Mode
 from .deltas import Delta, ToolCallDelta, Usage
-from .media import media_type_of
+from .media import is_picture
 from .passages import Passage
 from .shapes import split_half, whole
 from .traces import RunSteps, merge
@@ -265,7 +265,7 @@ class Answer:
             if span is not None and span[0] < span[1] and not placed.get("text"):
                 placed["text"] = text.so_far()[slice(*span)]
         self._pending.append(Delta(annotations=[{"type": kind, kind: placed}]))
-        if kind == "container_file_citation" and file_id and _is_picture(placed.get("filename")):
+        if kind == "container_file_citation" and file_id and is_picture(placed.get("filename")):
             self.image_file(file_id, placed.get("container_id"), placed["filename"])
         elif kind in ("file_path", "container_file_citation") and file_id:
             self._file(placed)
@@ -419,10 +419,6 @@ class Answer:
         if usage is not None:
             self._pending.append(Delta(usage=usage, service_model=model))
         self._pending.append(Delta(finish_reason=reason, service_model=model))
-
-
-def _is_picture(filename: str | None) -> bool:
-    return bool(filename) and media_type_of(str(filename)).startswith("image/")
 
 
 def _make_whole(delta: Delta) -> None:

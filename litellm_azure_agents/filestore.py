@@ -12,9 +12,9 @@ from .answer import Answer
 from .call import Call
 from .endpoint import Endpoint
 from .exchange import ask, fetch, read
-from .media import NewFile, image_type
+from .media import NewFile, image_type, is_picture
 from .retry import backoff, is_retryable, poll_intervals
-from .shapes import as_text
+from .shapes import as_int, as_objects, as_text
 
 NAME_TTL = 3600.0
 _UNREADY = frozenset({"uploaded", "pending", "running"})
@@ -123,6 +123,22 @@ class FileService:
             else:
                 why = image if isinstance(image, str) else "it could not be read"
                 answer.image_reference(id, f"not given inline: {why}")
+
+    def pictures_in(self, container_id: str, since: int) -> Any:
+        """(file id, name) of the images that code has made in a container from ``since`` on, in
+        seconds of the service's clock; none if it doesn't say."""
+        query = [("order", "asc"), ("limit", "100")]
+        url = self._endpoint.url("containers", container_id, "files", query=query)
+        result = yield from self._try(Send(Request("GET", url)))
+        page = result.object() if isinstance(result, Reply) and result.ok else None
+        return [
+            (file["id"], name)
+            for file in as_objects((page or {}).get("data"))
+            if as_text(file.get("id"))
+            and file.get("source") != "user"
+            and as_int(file.get("created_at")) >= since
+            and is_picture(name := as_text(file.get("path")).rpartition("/")[2])
+        ]
 
     def _name(self, file_id: str, container_id: str | None) -> Any:
         url = self._file_url(file_id, container_id)

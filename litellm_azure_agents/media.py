@@ -72,6 +72,11 @@ def media_type_of(filename: str) -> str:
     return known or mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
 
+def is_picture(filename: str | None) -> bool:
+    """Whether a file name is that of an image."""
+    return bool(filename) and media_type_of(str(filename)).startswith("image/")
+
+
 def tools_for(filename: str) -> tuple[str, ...]:
     """The tools that can take a file of this name, the better one first; none for unknown types."""
     kind = extension(filename)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import time
 from typing import Any
 
@@ -154,6 +155,38 @@ def test_inline(at: Any, emulator: Emulator) -> None:
     assert base64.b64decode(data) == plot
     assert "image_files" not in result.fields
     assert [f["filename"] for f in result.fields["files"]] == ["values.csv"]
+
+
+@pytest.fixture
+def drawing(post: Any) -> str:
+    """Its code draws, and its answer refers to nothing."""
+    script = [{"code": "plot([1, 2])", "image": "plot"}, {"say": "Done."}]
+    tool = {"type": "code_interpreter", "container": {"type": "auto"}}
+    body = {
+        "definition": {"kind": "prompt", "model": "gpt-4o-mini", "tools": [tool]},
+        "metadata": {"emulator_script": json.dumps(script)},
+    }
+    post("/agents/drawing/versions?api-version=v1", json=body)
+    return "drawing"
+
+
+def test_what_no_text_refers_to(at: Any, emulator: Emulator, drawing: str) -> None:
+    [shown] = everywhere(at, drawing, "1 2").fields["image_files"]
+    assert (shown["filename"], "note" in shown) == ("plot.png", False)
+    data = httpx.get(shown["url"], headers={"Authorization": f"Bearer {emulator.token}"}).content
+    assert data.startswith(b"\x89PNG")
+    [image] = everywhere(at, drawing, "1 2", include_images="inline").images
+    assert base64.b64decode(image["image_url"]["url"].partition(",")[2]) == data
+
+
+def test_of_a_conversation_only_what_is_new(at: Any, post: Any, drawing: str) -> None:
+    conversation = post("/openai/v1/conversations", json={})["id"]
+    first = ask(at, "sync", drawing, "1", conversation_id=conversation)
+    time.sleep(1.1)  # its clock counts in seconds
+    second = ask(at, "sync", drawing, "2", conversation_id=conversation)
+    [a], [b] = first.fields["image_files"], second.fields["image_files"]
+    assert a["container_id"] == b["container_id"]
+    assert a["file_id"] != b["file_id"]
 
 
 def test_an_image_above_the_limit_is_referred_to(at: Any) -> None:

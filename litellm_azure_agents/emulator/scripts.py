@@ -15,7 +15,7 @@ of these keys:
     {"calls": [{"call": ...}, ...]}             several functions at once
     {"mcp": "label", "name": "tool", "arguments": {...}, "output": "..."}
     {"search": "query"}                         search the files ({user} and so on are filled in)
-    {"code": "print(1)", "logs": "1"}           use code interpreter
+    {"code": "print(1)", "logs": "1", "image": "plot"}      use code interpreter
     {"tool": "bing_grounding", "fields": {...}} any other hosted tool
     {"cite": "https://...", "title": "...", "marker": "【3:0†source】"}     a url citation
     {"image": "plot"}                           an image part
@@ -125,7 +125,9 @@ def _play(entry: dict[str, Any], turn: Turn) -> Iterator[Action]:
     elif "search" in entry:
         yield SearchFiles(_fill(entry["search"], turn))
     elif "code" in entry:
-        yield RunCode(entry["code"], (Logs(entry["logs"]),) if "logs" in entry else None)
+        outputs: list[Logs | OutputFile] = [Logs(entry["logs"])] if "logs" in entry else []
+        outputs += [_plot(entry["image"], turn)] if "image" in entry else []
+        yield RunCode(entry["code"], tuple(outputs) or None)
     elif "tool" in entry:
         yield UseTool(entry["tool"], entry.get("fields", {}), entry["tool"])
     elif "cite" in entry:
@@ -135,7 +137,7 @@ def _play(entry: dict[str, Any], turn: Turn) -> Iterator[Action]:
         )
         yield Text(marker, (citation,))
     elif "image" in entry:
-        yield Image(OutputFile(bar_chart(numbers(turn.user_text)), f"{entry['image']}.png"))
+        yield Image(_plot(entry["image"], turn))
     elif "wait" in entry:
         yield Wait(float(entry["wait"]))
     elif "incomplete" in entry:
@@ -151,6 +153,10 @@ def _arguments(call: Mapping[str, Any], turn: Turn) -> str:
         if tool.type == "function" and tool.name == call["call"]:
             return calls_for(tool.parameters, turn.user_text)[0]
     return "{}"
+
+
+def _plot(name: str, turn: Turn) -> OutputFile:
+    return OutputFile(bar_chart(numbers(turn.user_text)), f"{name}.png")
 
 
 def _fill(text: str, turn: Turn) -> str:

@@ -52,10 +52,13 @@ class ResponseMachine:
         self.sequence = -1
         """Number of the last event that was read."""
         self.response_id: str | None = None
+        self.created_at = 0
+        """When the first response was made, in seconds of the service's clock."""
         self._live = live
         self._stored = stored
         self._run_steps = run_steps
         self._pictures: dict[str, dict[Key, str]] = {}  # by container: what code drew
+        self._silent: dict[str, None] = {}  # containers whose code ran and didn't tell its outputs
         self._given: dict[str, list[dict[str, Any]]] = {}  # items that were passed on, by field
         self._round = 0
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
@@ -244,6 +247,7 @@ class ResponseMachine:
 
     def _know(self, response: Json) -> None:
         self.response_id = as_text(response.get("id")) or self.response_id
+        self.created_at = self.created_at or as_int(response.get("created_at"))
         conversation = response.get("conversation")
         if isinstance(conversation, Mapping):
             conversation = conversation.get("id")
@@ -358,6 +362,11 @@ class ResponseMachine:
 
     def _code(self, key: Key, item: Json) -> None:
         """What code drew, where the service tells it: as a file of the container, else by URL."""
+        container = as_text(item.get("container_id"))
+        if isinstance(item.get("outputs"), list):
+            self._silent.pop(container, None)
+        else:
+            self._silent[container] = None
         for index, output in enumerate(as_objects(item.get("outputs"))):
             url = as_text(output.get("url")) if output.get("type") == "image" else ""
             if not url:
@@ -368,6 +377,10 @@ class ResponseMachine:
             else:
                 output_key: Key = (*key, index)
                 self._pictures.setdefault(str(item.get("container_id")), {})[output_key] = url
+
+    def silent_containers(self) -> list[str]:
+        """Where code ran of which the answer shows nothing: it may have drawn all the same."""
+        return [id for id in self._silent if id and not self.answer.images_of(id)]
 
     def finish_pictures(self) -> None:
         """What code drew is told by its URL and, mostly, cited as a file of the container besides:

@@ -323,6 +323,7 @@ class ResponseTurn:
     def _complete(self) -> Steps:
         """Ask for what the answer refers to, now that no text has to wait for it."""
         limit = self.call.options.max_image_bytes
+        yield from self._find_pictures()
         for _ in range(2):  # a name may show that a file is an image
             yield from self._emit()
             if self.files is not None:
@@ -330,6 +331,16 @@ class ResponseTurn:
         for file_id in self.answer.needs.images:
             self.answer.image_reference(file_id, "not given inline: the endpoint has no files")
         self.machine.finish_pictures()
+
+    def _find_pictures(self) -> Steps:
+        """What code drew and no text refers to is told by its container only."""
+        machine = self.machine
+        for container in machine.silent_containers():
+            if self.files is not None:
+                yield from self._emit()
+                made = yield from self.files.pictures_in(container, machine.created_at)
+                for file_id, name in made:
+                    self.answer.image_file(file_id, container, name)
 
     def abandon(self) -> Steps:
         """The call ends early. A response in the foreground ends with its connection."""
