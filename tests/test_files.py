@@ -222,7 +222,7 @@ def test_interrupted_indexing_is_cancelled(slow_emulator: Emulator) -> None:
     asyncio.run(cancelled())
     assert batches_of(slow_emulator) == ["cancelled", "cancelled"]
     with pytest.raises(litellm.Timeout, match="cancelled"):
-        vector_stores.create([("c.txt", b"text")], timeout=2, **at)
+        vector_stores.create([("c.txt", b"text")], timeout=4, **at)
     assert batches_of(slow_emulator) == ["cancelled"] * 3
 
 

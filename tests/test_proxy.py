@@ -54,7 +54,7 @@ def proxy(service: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def client(proxy: str) -> openai.OpenAI:
     """A client whose every request may reach another worker: no connection is kept."""
-    http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=30)
+    http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=120)
     return openai.OpenAI(base_url=f"{proxy}/v1", api_key=KEY, max_retries=0, http_client=http)
 
 
@@ -158,7 +158,7 @@ def test_the_agent_can_not_be_swapped(client: openai.OpenAI, service: Emulator) 
 def test_health_checks_leave_no_thread(proxy: str, service: Emulator) -> None:
     before = len(service.requests)
     health = httpx.get(
-        f"{proxy}/health", headers={"Authorization": f"Bearer {KEY}"}, timeout=60
+        f"{proxy}/health", headers={"Authorization": f"Bearer {KEY}"}, timeout=120
     ).json()
     assert health["unhealthy_count"] == 0
     assert health["healthy_count"] == 7
@@ -276,7 +276,7 @@ def test_the_anthropic_bridge_keeps_tool_ids(proxy: str) -> None:
         tools = [{"name": "get_weather", "description": "The weather at a place.", "input_schema": {
             "type": "object", "properties": {"location": {"type": "string"}}}}]  # fmt: skip
         body = {"model": "weather", "max_tokens": 1000, "messages": messages, "tools": tools}
-        return httpx.post(f"{proxy}/v1/messages", json=body, headers=headers, timeout=30).json()
+        return httpx.post(f"{proxy}/v1/messages", json=body, headers=headers, timeout=120).json()
 
     question = user("What is the weather in Paris?")
     first = ask([question])
@@ -295,7 +295,7 @@ def test_the_anthropic_bridge_streams_every_call(proxy: str) -> None:
     body = {"model": "weather", "max_tokens": 1000, "stream": True,
             "messages": [user("What is the weather in Paris and Rome?")]}  # fmt: skip
     headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
-    answer = httpx.post(f"{proxy}/v1/messages", json=body, headers=headers, timeout=30)
+    answer = httpx.post(f"{proxy}/v1/messages", json=body, headers=headers, timeout=120)
     events = [json.loads(line[6:]) for line in answer.text.splitlines() if line[:6] == "data: "]
     begun = [e["content_block"] for e in events if e["type"] == "content_block_start"]
     pieces = [e["delta"].get("partial_json") or "" for e in events if "delta" in e]

@@ -180,7 +180,7 @@ def test_the_import_is_light() -> None:
         "heavy = [m for m in names if m in sys.modules];"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_the_public_names_are_there() -> None:

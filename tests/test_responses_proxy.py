@@ -46,7 +46,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(proxy: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{proxy}/v1", api_key=KEY, max_retries=0, timeout=20)
+    return openai.OpenAI(base_url=f"{proxy}/v1", api_key=KEY, max_retries=0, timeout=120)
 
 
 def user(text: str) -> Any:
@@ -204,7 +204,7 @@ def test_a_refusal_has_its_status(proxy: str, streamed: bool) -> None:
             "stream": streamed,
         },
         headers={"Authorization": f"Bearer {KEY}"},
-        timeout=20,
+        timeout=120,
     )
     assert answer.status_code == 400
     assert "previous_response_id" in answer.text
@@ -215,7 +215,7 @@ def test_messages_go_by_the_bridge(proxy: str) -> None:
         f"{proxy}/v1/messages",
         json={"model": "toy", "max_tokens": 50, "messages": [user("hello")]},
         headers={"Authorization": f"Bearer {KEY}"},
-        timeout=20,
+        timeout=120,
     )
     assert answer.json()["content"][0]["text"] == "You said: hello "
 
@@ -243,7 +243,7 @@ def test_a_client_that_goes_away_cancels_the_agent(
 
     before = cancelled()
     with httpx.stream(
-        "POST", f"{proxy}/v1/{path}", json=body, headers=headers, timeout=20
+        "POST", f"{proxy}/v1/{path}", json=body, headers=headers, timeout=120
     ) as answer:
         for number, _ in enumerate(answer.iter_lines()):
             if number == 8:

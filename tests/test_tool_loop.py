@@ -58,7 +58,7 @@ WEATHER = "What is the weather in Paris and Rome?"
 
 @pytest.mark.parametrize("way", WAYS)
 def test_parallel_calls_run_side_by_side(chat: Chat, way: str) -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def get_weather(location: str) -> dict[str, Any]:
         both.wait()

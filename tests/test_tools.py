@@ -102,7 +102,7 @@ def test_another_process_goes_on(chat: Chat) -> None:
             **chat.where}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", code],
-        input=json.dumps(call), capture_output=True, text=True, check=True, timeout=60,
+        input=json.dumps(call), capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert done.stdout.count("get_weather says fine") == 2
 

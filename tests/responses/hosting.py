@@ -62,6 +62,7 @@ def agent(folder: Path) -> Iterator[str]:
         [sys.executable, str(AGENT)],
         f"{base}/readiness",
         log=folder / f"agent-{port}.log",
-        environ={"PORT": str(port)},
+        # Its conversations must not outlive the test: by default they lie in the user's home.
+        environ={"PORT": str(port), "AGENTSERVER_STATE_ROOT": str(folder / "state")},
     ):
         yield base
