@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from starlette.routing import Route
 
 from litellm_azure_agents import emulator as package
-from litellm_azure_agents.emulator import Emulator, Strictness
+from litellm_azure_agents.emulator import Emulator, Strictness, scripts
 from litellm_azure_agents.emulator.__main__ import LENIENT, parse
 from litellm_azure_agents.emulator.app import GROUPS
+from litellm_azure_agents.emulator.brain import Turn
+from litellm_azure_agents.emulator.faults import Fault, Faults
 from litellm_azure_agents.emulator.response_checks import UNCONFIRMED_WITH_AGENT
 from litellm_azure_agents.emulator.seeds import SEEDED
 from litellm_azure_agents.emulator.seeds_new import SEEDED_NEW
@@ -134,3 +138,27 @@ def test_differences_that_are_told(wire: Wire, emulator: Emulator) -> None:
     assert "any" in rows["tokens in `Authorization`"]
     headers = {"authorization": "Bearer whatever"}
     assert wire.http.get("/assistants/asst_echo", headers=headers).status_code == 200
+
+
+def test_every_fault_is_documented_and_accepted() -> None:
+    given = [
+        pair.split("=") for row in table("fault", "does") for pair in re.findall(r"`(.*?)`", row[0])
+    ]
+    names = {name for name, *_ in given}
+    fields = {field.name.replace("_", "-") for field in dataclasses.fields(Fault)}
+    assert names == fields - {"path", "method"}
+    for name, *value in given:
+        Faults().add(**{name.replace("-", "_"): value[0] if value else True})
+
+
+def test_every_action_of_a_script_is_documented_and_played() -> None:
+    actions = [
+        json.loads(action)
+        for row in table("action", "does")
+        for action in re.findall(r"`(.*?)`", row[0])
+    ]
+    known = set(re.findall(r'"(\w+)" in entry\b', inspect.getsource(scripts._play)))
+    assert {next(iter(action)) for action in actions} == known - {"logs"}
+    turn = Turn(agent_id="asst_x", model="m", instructions="", items=())
+    for action in actions:
+        list(scripts.play_script([action], turn))
