@@ -217,7 +217,7 @@ def test_a_stalled_stream_ends_at_the_timeout(chat: Chat, way: Way) -> None:
 @pytest.mark.parametrize("handler", [Trickle, TrickledHead, TrickledStream])
 def test_an_answer_that_trickles_ends_at_the_timeout(way: Way, handler: type[Trickle]) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         where = {"api_base": f"http://127.0.0.1:{server.server_address[1]}", "api_key": "k"}
         started = time.monotonic()
         with pytest.raises(litellm.Timeout):

@@ -60,7 +60,7 @@ def service(answer: bytes) -> Iterator[dict[str, Any]]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield {"api_base": f"http://127.0.0.1:{server.server_address[1]}/api/projects/p"}
         server.shutdown()
 
