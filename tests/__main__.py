@@ -1,88 +1,76 @@
-"""All checks, in order: style, types, and the suite on three releases of LiteLLM.
+"""All checks: style, types, and the suite on three releases of LiteLLM.
 
     python -m tests              needs no more than Python; tests the page if Chromium is there
     python -m tests --browser    first installs Debian's Chromium if it is missing (as root)
+    python -m tests --refresh    writes tests/constraints from the newest releases, and runs nothing
 
-The whole suite runs on the LiteLLM that is installed, its heart also on the oldest of the range in
-pyproject.toml, which lives in an environment of its own beside this one, and on the newest that is
-known to work, should the installed one be older (pip takes an older release where it can't have all
-that the newest asks for): that lies in a folder of its own, ahead of the installed one.
+The whole suite runs on the LiteLLM that is installed. What touches LiteLLM most runs again on the
+oldest release of the range and on the newest there is, see ``environments.py``.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import venv
-from importlib import metadata
 from pathlib import Path
 
-from packaging.version import Version
+from tests import environments
 
-ROOT = Path(__file__).parents[1]
-OLDEST = ROOT / ".venv-oldest"
-NEWEST = "1.109.1"
+ROOT = environments.ROOT
 HEART = ["test_parity", "test_wire", "test_chat", "test_tools", "test_registration", "test_proxy",
          "responses"]  # fmt: skip
 """What touches LiteLLM most."""
 SEAMS = ["test_registration", "test_chat", "test_proxy", "test_responses_live",
          "test_responses_proxy"]  # fmt: skip
-"""What a new release of LiteLLM breaks first."""
-NEEDED = ["pytest", "pytest-asyncio", "pytest-xdist", "respx", "httpx-sse", "starlette", "uvicorn",
-          "python-multipart", "hypothesis"]  # fmt: skip
-
-
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
+"""What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations", "25"]
 """Two processes, whatever the machine has: files share servers, so each stays in one."""
 
 
-def run(title: str, *command: str | Path, path: Path = ROOT) -> None:
-    """Run and show a command from the project's root; a failure ends it all."""
-    print(f"\n== {title}", flush=True)
+class Step:
+    """A command that is shown with its title, its time and whether it succeeded."""
+
+    def __init__(self, title: str, *command: str | Path, background: bool = False) -> None:
+        self.title = title
+        self._started = time.monotonic()
+        self._output = tempfile.TemporaryFile() if background else None
+        if not background:
+            print(f"\n== {title}", flush=True)
+        self._process = subprocess.Popen(
+            list(map(str, command)), cwd=ROOT, stdout=self._output, stderr=self._output
+        )
+
+    def end(self) -> None:
+        """Wait for the command; a failure ends the run."""
+        code = self._process.wait()
+        if self._output is not None:
+            print(f"\n== {self.title}", flush=True)
+            self._output.seek(0)
+            sys.stdout.buffer.write(self._output.read())
+        took = time.monotonic() - self._started
+        print(f"== {self.title}: {'ok' if code == 0 else 'FAILED'}, {took:.0f} s", flush=True)
+        if code:
+            sys.exit(code)
+
+
+def create(name: str) -> Path:
+    """The interpreter of an environment beside this one, see ``environments.py``."""
+    print(f"\n== install the {name} LiteLLM", flush=True)
     started = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": str(path)}
-    code = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment).returncode
-    print(f"== {title}: {'ok' if code == 0 else 'FAILED'}, {time.monotonic() - started:.0f} s")
-    if code:
-        sys.exit(code)
+    python = environments.create(name)
+    print(f"== install the {name} LiteLLM: ok, {time.monotonic() - started:.0f} s", flush=True)
+    return python
 
 
 def files(names: list[str]) -> list[Path]:
     """The test files, or folders, of these names."""
     return [path if (path := Path("tests", name)).is_dir() else path.with_suffix(".py")
             for name in names]  # fmt: skip
-
-
-def oldest_python() -> Path:
-    """The interpreter of the environment with the oldest LiteLLM."""
-    wanted = re.search(r'"litellm\[mcp\]>=([\d.]+),', (ROOT / "pyproject.toml").read_text())
-    assert wanted is not None
-    python = OLDEST / "bin" / "python"
-    if not python.exists():
-        venv.create(OLDEST, with_pip=True, upgrade_deps=True)
-    run(
-        f"install LiteLLM {wanted[1]}",
-        *(python, "-m", "pip", "install", "-q", "-e", ".", f"litellm[proxy]=={wanted[1]}"),
-        *NEEDED,
-    )
-    return python
-
-
-def newest_folder() -> Path | None:
-    """Where the newest LiteLLM lies; None if the installed one is as new."""
-    installed = metadata.version("litellm")
-    if Version(installed) >= Version(NEWEST):
-        return None
-    folder = ROOT / f".litellm-{NEWEST}"
-    if not folder.exists():
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder]
-        run(f"fetch LiteLLM {NEWEST}", *pip, f"litellm=={NEWEST}")
-    return folder
 
 
 def install_browser() -> None:
@@ -93,26 +81,33 @@ def install_browser() -> None:
         print("\n== no Chromium: install chromium and chromium-driver to test the page too")
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    started = time.monotonic()
     for command in ("update", "install -y --no-install-recommends chromium chromium-driver"):
         print(f"\n== apt-get {command}", flush=True)
         subprocess.run(["apt-get", "-qq", *command.split()], env=quiet, stdout=subprocess.DEVNULL)
+    print(f"== Chromium: {time.monotonic() - started:.0f} s", flush=True)
 
 
 def main() -> None:
     """Everything; the last lines of pytest say how many tests passed."""
-    arguments = argparse.ArgumentParser(prog="python -m tests")
-    arguments.add_argument("--browser", action="store_true", help="install Chromium if missing")
-    if arguments.parse_args().browser:
+    parser = argparse.ArgumentParser(prog="python -m tests")
+    parser.add_argument("--browser", action="store_true", help="install Chromium if missing")
+    parser.add_argument("--refresh", action="store_true", help="pin the newest releases")
+    arguments = parser.parse_args()
+    if arguments.refresh:
+        environments.refresh()
+        return
+    if arguments.browser:
         install_browser()
     python = sys.executable
-    run("ruff check", python, "-m", "ruff", "check", ".")
-    run("ruff format", python, "-m", "ruff", "format", "--check", ".")
-    run("mypy", python, "-m", "mypy")
-    run("tests with the oldest LiteLLM", oldest_python(), *PYTEST, *files(HEART))
-    newest = newest_folder()
-    if newest is not None:
-        run(f"tests with LiteLLM {NEWEST}", python, *PYTEST, *files(SEAMS), path=newest)
-    run("tests", python, *PYTEST)
+    oldest, newest = create("oldest"), create("newest")
+    Step("ruff check", python, "-m", "ruff", "check", ".").end()
+    Step("ruff format", python, "-m", "ruff", "format", "--check", ".").end()
+    types = Step("mypy", python, "-m", "mypy", background=True)
+    Step("tests with the oldest LiteLLM", oldest, *PYTEST, *files(HEART)).end()
+    types.end()
+    Step("tests with the newest LiteLLM", newest, *PYTEST, *files(SEAMS)).end()
+    Step("tests", python, *PYTEST).end()
 
 
 if __name__ == "__main__":
