@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import files, vector_stores
-    from .handler import AzureAgents
-    from .options import Options
-    from .registration import RegistrationError, register, unregister
-    from .tool_loop import TooManyRounds, arun_tools, run_tools
+    from .core.options import Options
+    from .host.handler import AzureAgents
+    from .host.registration import RegistrationError, register, unregister
+    from .tool_loop.loop import TooManyRounds, arun_tools, run_tools
 
 try:
     __version__ = version("litellm-azure-agents")
@@ -24,15 +24,15 @@ except PackageNotFoundError:  # run from a source tree that is not installed
     __version__ = "0+unknown"
 
 _HOMES = {
-    "AzureAgents": "handler",
-    "Options": "options",
-    "RegistrationError": "registration",
-    "TooManyRounds": "tool_loop",
-    "arun_tools": "tool_loop",
+    "AzureAgents": "host.handler",
+    "Options": "core.options",
+    "RegistrationError": "host.registration",
+    "TooManyRounds": "tool_loop.loop",
+    "arun_tools": "tool_loop.loop",
     "files": "files",
-    "register": "registration",
-    "run_tools": "tool_loop",
-    "unregister": "registration",
+    "register": "host.registration",
+    "run_tools": "tool_loop.loop",
+    "unregister": "host.registration",
     "vector_stores": "vector_stores",
 }
 """Where the public names live; loaded when first used, so that the emulator needs no LiteLLM."""

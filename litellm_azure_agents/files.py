@@ -16,13 +16,13 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from . import errors
-from .actions import Action, Request, Send, Steps
-from .connection import Connection, connect
-from .endpoint import check_id
-from .exchange import object_in, read, read_page, succeed
-from .filestore import FileService
-from .media import check_size, media_type_of
+from .content.file_service import FileService
+from .core import errors
+from .core.actions import Action, Request, Send, Steps
+from .core.endpoint import check_id
+from .core.exchange import object_in, read, read_page, succeed
+from .core.media import check_size, media_type_of
+from .drivers.connection import Connection, connect
 
 __all__ = [
     "acontent", "adelete", "ainfo", "alist", "aupload",

@@ -7,7 +7,7 @@ litellm_settings:
 
 from __future__ import annotations
 
-from .registration import handler, register
+from .host.registration import handler, register
 
 register()
 

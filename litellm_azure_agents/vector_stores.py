@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import errors
-from .actions import Action, Gather, Request, Send, Steps, Wait
-from .connection import Connection, connect
-from .exchange import ask, read, read_page
+from .content.file_service import FileService
+from .core import errors
+from .core.actions import Action, Gather, Request, Send, Steps, Wait
+from .core.exchange import ask, read, read_page
+from .core.json_values import as_int, as_object, as_text
+from .core.media import media_type_of
+from .core.retry import poll_intervals
+from .drivers.connection import Connection, connect
 from .files import Source, read_source
-from .filestore import FileService
-from .media import media_type_of
-from .retry import poll_intervals
-from .shapes import as_int, as_object, as_text
 
 __all__ = ["FileOutcome", "Progress", "VectorStore", "VectorStoreError", "acreate", "create"]
 

@@ -38,7 +38,7 @@ class Step:
     def __init__(self, title: str, *command: str | Path, background: bool = False) -> None:
         self.title = title
         self._started = time.monotonic()
-        self._output = tempfile.TemporaryFile() if background else None
+        self._output = tempfile.TemporaryFile() if background else None  # noqa: SIM115
         if not background:
             print(f"\n== {title}", flush=True)
         self._process = subprocess.Popen(

@@ -1,9 +1,9 @@
 """The environments that the tests run in, one for each supported end of LiteLLM's range.
 
 ``constraints/main.txt`` pins everything that the README's commands install; its LiteLLM is the
-newest whose ``proxy`` extra can be installed whole. ``oldest.txt`` and ``newest.txt`` pin the oldest
-LiteLLM of the range in pyproject.toml and the newest release there is. Both are complete lists, so
-they are installed without resolving anything.
+newest whose ``proxy`` extra can be installed whole. ``oldest.txt`` and ``newest.txt`` pin the
+oldest LiteLLM of the range in pyproject.toml and the newest release there is. Both are complete
+lists, so they are installed without resolving anything.
 
 `refresh` writes all three from the newest releases on the package index.
 """

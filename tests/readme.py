@@ -6,7 +6,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from litellm_azure_agents.options import OPERATOR_OPTIONS, Options
+from litellm_azure_agents.core.options import OPERATOR_OPTIONS, Options
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- options -->", "<!-- end of options -->"

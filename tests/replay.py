@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from litellm_azure_agents.emulator.pictures import bar_chart
+from litellm_azure_agents.emulator.models.code_answers import bar_chart
 from tests.record import FOLDER
 
 PNG = bar_chart([1, 2, 3])

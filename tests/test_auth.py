@@ -22,8 +22,9 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, AzureKeyCredent
 from azure.core.pipeline.transport import HttpTransport
 from azure.identity import ClientSecretCredential
 
-from litellm_azure_agents import token_cache, tokens
-from litellm_azure_agents.auth import CredentialError, TokenSource, resolve_token_source
+from litellm_azure_agents.auth import cache as token_cache
+from litellm_azure_agents.auth import sources as tokens
+from litellm_azure_agents.auth.resolve import CredentialError, TokenSource, resolve_token_source
 
 SECRET = "s3c~ret.Value"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from litellm_azure_agents.answer import Answer
-from litellm_azure_agents.citations import MARKER, codepoints, locate
+from litellm_azure_agents.answer.answer import Answer
+from litellm_azure_agents.answer.citations import MARKER, codepoints, locate
 
 KEEP, STRIP, FOOTNOTES = "keep", "strip", "footnotes"
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from litellm_azure_agents.answer import Answer
-from litellm_azure_agents.chunks import merge_fields
-from litellm_azure_agents.traces import fold_by_id, merge
+from litellm_azure_agents.answer.answer import Answer
+from litellm_azure_agents.answer.run_steps import fold_by_id, merge
+from litellm_azure_agents.host.chunks import merge_fields
 from tests.record import CODE, LINKED, SEARCH, WEB
 from tests.replay import PNG, Replay
 from tests.test_parity import BASE, comparable, play
@@ -65,7 +65,7 @@ class Fetching(Replay):
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    from litellm_azure_agents.sharing import replies
+    from litellm_azure_agents.drivers.shared_replies import replies
 
     replies.clear()
 
@@ -336,7 +336,7 @@ def test_folding_lists_by_id() -> None:
 
 
 def test_a_refusal_is_openais_refusal() -> None:
-    from litellm_azure_agents.actions import ServerEvent
+    from litellm_azure_agents.core.actions import ServerEvent
     from litellm_azure_agents.threads.machine import RunMachine
 
     runner = RunMachine(Answer())

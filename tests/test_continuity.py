@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litellm_azure_agents.continuity import CallRef, HistoryError, decode, encode, read_history
+from litellm_azure_agents.continuity.history import (
+    CallRef,
+    HistoryError,
+    decode,
+    encode,
+    read_history,
+)
 
 T, R = "thread_JbQ1sT4nFxW2Ko8eRm6VyHcA", "run_9uLz3PdXw7GkTq5BvN2sYfJe"
 C1, C2 = "call_a1B2c3D4e5F6g7H8i9J0kLmN", "call_z9Y8x7W6v5U4t3S2r1Q0pOnM"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from litellm_azure_agents.endpoint import Endpoint, check_agent, check_id, resolve_base
+from litellm_azure_agents.core.endpoint import Endpoint, check_agent, check_id, resolve_base
 
 BASE = "https://acme.services.ai.azure.com/api/projects/demo"
 BAD = ["../x", "a/b", "x?y", "a b", "a\nb", "", "a#b", "%2e%2e", "..", ".", "a\x00", "ü", "a" * 300,

@@ -26,7 +26,7 @@ FACTS = "The moon is made of green cheese. 😀 Paris is in France. Coffee costs
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    from litellm_azure_agents.sharing import replies
+    from litellm_azure_agents.drivers.shared_replies import replies
 
     replies.clear()
 
@@ -364,7 +364,7 @@ def pixels(png: bytes) -> int:
 
 
 def test_pictures_large_and_small_reach_the_agent(at: Any, emulator: Emulator) -> None:
-    from litellm_azure_agents.emulator.pictures import bar_chart
+    from litellm_azure_agents.emulator.models.code_answers import bar_chart
 
     url = "data:image/png;base64," + base64.b64encode(bar_chart([1, 2])).decode()
     for limit, kind in ((10_000_000, "image_url"), (100, "image_file")):

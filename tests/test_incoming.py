@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litellm_azure_agents import media
+from litellm_azure_agents.core import media
 from tests.replay import PNG, Replay
 from tests.test_parity import BASE, client_of
 from tests.ways import WAYS, Way
@@ -125,7 +125,7 @@ def file(data: bytes = b"text", filename: str | None = "a.txt", **more: Any) -> 
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    from litellm_azure_agents.sharing import replies
+    from litellm_azure_agents.drivers.shared_replies import replies
 
     replies.clear()
 

@@ -18,7 +18,7 @@ import pytest
 
 from litellm_azure_agents.drivers import aio
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.handler import AgentsRoute
+from litellm_azure_agents.host.handler import AgentsRoute
 from tests.test_chat import Chat
 from tests.ways import WAYS, Way
 

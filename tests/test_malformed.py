@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from litellm.types.utils import ModelResponse
 
-from litellm_azure_agents import errors
-from litellm_azure_agents.actions import (
+from litellm_azure_agents.answer.answer import Delta
+from litellm_azure_agents.core import errors
+from litellm_azure_agents.core.actions import (
     Emit,
     Gather,
     Lookup,
@@ -32,11 +33,10 @@ from litellm_azure_agents.actions import (
     ServerEvent,
     Stream,
 )
-from litellm_azure_agents.answer import Delta
-from litellm_azure_agents.call import Call
-from litellm_azure_agents.chunks import ChunkFactory
-from litellm_azure_agents.endpoint import Endpoint
-from litellm_azure_agents.options import Options, Params
+from litellm_azure_agents.core.call import Call
+from litellm_azure_agents.core.endpoint import Endpoint
+from litellm_azure_agents.core.options import Options, Params
+from litellm_azure_agents.host.chunks import ChunkFactory
 from litellm_azure_agents.responses.target import resolve_target
 from litellm_azure_agents.responses.turn import ResponseTurn
 from litellm_azure_agents.threads.turn import ThreadTurn

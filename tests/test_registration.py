@@ -18,7 +18,8 @@ from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
 from litellm.llms.azure_ai.common_utils import AzureFoundryModelInfo
 
 import litellm_azure_agents
-from litellm_azure_agents import RegistrationError, register, registration, unregister
+from litellm_azure_agents import RegistrationError, register, unregister
+from litellm_azure_agents.host import registration
 
 
 @pytest.fixture(autouse=True)

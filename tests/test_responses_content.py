@@ -13,8 +13,9 @@ import litellm
 import pytest
 
 from litellm_azure_agents import files
-from litellm_azure_agents.emulator import Emulator, response_checks
-from litellm_azure_agents.sharing import replies
+from litellm_azure_agents.drivers.shared_replies import replies
+from litellm_azure_agents.emulator import Emulator
+from litellm_azure_agents.emulator.responses import checks as response_checks
 from tests.replay import PNG
 from tests.ways import WAYS, Result, Way
 

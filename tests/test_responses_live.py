@@ -15,7 +15,7 @@ import pytest
 from litellm.exceptions import MidStreamFallbackError
 
 import litellm_azure_agents
-from litellm_azure_agents.continuity import decode
+from litellm_azure_agents.continuity.history import decode
 from tests.responses import hosting
 from tests.ways import Result, Way, from_chunks
 
@@ -472,7 +472,7 @@ def test_no_credential_is_sent_to_a_container(base: str, monkeypatch: pytest.Mon
     def no_token(*_: Any, **__: Any) -> Any:
         raise AssertionError("a token was asked for")
 
-    monkeypatch.setattr("litellm_azure_agents.auth.place", no_token)
+    monkeypatch.setattr("litellm_azure_agents.auth.resolve.place", no_token)
     assert Way("sync").ask(**_arguments(base, "hi", {})).text == "You said: hi "
 
 

@@ -13,8 +13,8 @@ import litellm
 import pytest
 from litellm.integrations.custom_logger import CustomLogger
 
+from litellm_azure_agents.drivers.shared_replies import replies
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.sharing import replies
 from tests.ways import Result, Way
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {}}}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from litellm_azure_agents.actions import Reply
-from litellm_azure_agents.retry import (
+from litellm_azure_agents.core.actions import Reply
+from litellm_azure_agents.core.retry import (
     backoff,
     is_retryable,
     poll_intervals,

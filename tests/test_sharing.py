@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from litellm_azure_agents.actions import Lost, Reply
-from litellm_azure_agents.sharing import Answer, SharedReplies
+from litellm_azure_agents.core.actions import Lost, Reply
+from litellm_azure_agents.drivers.shared_replies import Answer, SharedReplies
 
 GOOD = Reply(200, {}, b"{}")
 HUNG = Lost("no answer within the timeout", sent=True, timed_out=True)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litellm_azure_agents.actions import ServerEvent
-from litellm_azure_agents.sse import EventParser
+from litellm_azure_agents.core.actions import ServerEvent
+from litellm_azure_agents.drivers.sse import EventParser
 
 
 def parse(*chunks: bytes) -> list[tuple[str, str]]:

@@ -15,7 +15,11 @@ import pytest
 import litellm_azure_agents
 from litellm_azure_agents import TooManyRounds, arun_tools, run_tools
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.functions import build_function, build_functions, parse_docstring
+from litellm_azure_agents.tool_loop.functions import (
+    build_function,
+    build_functions,
+    parse_docstring,
+)
 from tests.test_chat import Chat
 from tests.test_lifecycle import eventually, only_run
 from tests.ways import WAYS, Result, from_chunks, from_response

@@ -12,8 +12,8 @@ import litellm
 import pytest
 
 from litellm_azure_agents import files, vector_stores
-from litellm_azure_agents.continuity import encode
-from litellm_azure_agents.sharing import replies
+from litellm_azure_agents.continuity.history import encode
+from litellm_azure_agents.drivers.shared_replies import replies
 from tests.record import RUN, THREAD
 from tests.ways import Way
 

@@ -11,7 +11,7 @@ import litellm
 import pytest
 import respx
 
-from litellm_azure_agents.continuity import encode
+from litellm_azure_agents.continuity.history import encode
 from tests.record import RUN, THREAD, run
 from tests.replay import Replay
 from tests.ways import WAYS, Way

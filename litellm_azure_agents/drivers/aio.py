@@ -13,7 +13,9 @@ from typing import Any
 import anyio
 import httpx
 
-from ..actions import (
+from ..answer.answer import Delta
+from ..auth.resolve import TokenSource
+from ..core.actions import (
     Action,
     Emit,
     Gather,
@@ -31,11 +33,9 @@ from ..actions import (
     Turn,
     Wait,
 )
-from ..answer import Delta
-from ..auth import TokenSource
-from ..sharing import replies
-from ..sse import EventParser
 from .pool import async_client
+from .shared_replies import replies
+from .sse import EventParser
 from .wire import (
     CLEANUP_SECONDS,
     DRAIN_SECONDS,

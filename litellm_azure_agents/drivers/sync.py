@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 
-from ..actions import (
+from ..answer.answer import Delta
+from ..auth.resolve import TokenSource
+from ..core.actions import (
     Action,
     Emit,
     Gather,
@@ -29,11 +31,9 @@ from ..actions import (
     Turn,
     Wait,
 )
-from ..answer import Delta
-from ..auth import TokenSource
-from ..sharing import replies
-from ..sse import EventParser
 from .pool import sync_client
+from .shared_replies import replies
+from .sse import EventParser
 from .wire import (
     CLEANUP_SECONDS,
     DRAIN_SECONDS,

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from ..actions import Lost, Reply, Request
-from ..auth import TokenSource
-from ..sse import EventParser
+from ..auth.resolve import TokenSource
+from ..core.actions import Lost, Reply, Request
+from .sse import EventParser
 
 CONNECT_TIMEOUT = 15.0
 CLEANUP_SECONDS = 5.0

@@ -17,9 +17,9 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         "the emulator needs more packages: pip install 'litellm-azure-agents[emulator]'"
     ) from error
 
-from .brain import Brain
+from .core.settings import Settings, Strictness
+from .models.base import Brain
 from .server import Emulator
-from .settings import Settings, Strictness
 
 del _starlette, _uvicorn
 

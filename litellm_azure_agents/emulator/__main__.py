@@ -13,11 +13,11 @@ import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
-from .response_checks import UNCONFIRMED_WITH_AGENT
+from .core.settings import RUN_LIFETIME_SECONDS, Strictness
+from .responses.checks import UNCONFIRMED_WITH_AGENT
 from .seeds import SEEDED
 from .seeds_new import SEEDED_NEW
 from .server import Emulator
-from .settings import RUN_LIFETIME_SECONDS, Strictness
 
 USAGE = """
 A local Foundry project is ready. Point any client of Azure AI Foundry agents at it:
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     interpreter = None
     if args.code_interpreter == "subprocess":
-        from .code_runner import WARNING, SubprocessInterpreter
+        from .engine.code_runner import WARNING, SubprocessInterpreter
 
         interpreter = SubprocessInterpreter()
         print(WARNING, file=sys.stderr, flush=True)

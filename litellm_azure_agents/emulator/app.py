@@ -19,25 +19,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 
-from . import (
-    routes_admin,
-    routes_agents,
-    routes_conversations,
-    routes_files,
-    routes_openai,
-    routes_responses,
-    routes_runs,
-    routes_sessions,
-    routes_threads,
-    routes_vectors,
-    routes_versions,
-)
-from .errors import ApiError
-from .faults import FaultMiddleware
-from .gate import PROJECTS, GateMiddleware
+from . import admin_routes as routes_admin
+from .core.errors import ApiError
+from .files import openai_routes as routes_openai
+from .files import routes as routes_files
+from .files import vector_store_routes as routes_vectors
+from .middleware.faults import FaultMiddleware
+from .middleware.gate import PROJECTS, GateMiddleware
+from .middleware.request_log import RequestLogMiddleware
+from .page.routes import PageMiddleware
 from .project import Project
-from .request_log import RequestLogMiddleware
-from .routes_page import PageMiddleware
+from .responses import agent_routes as routes_versions
+from .responses import conversation_routes as routes_conversations
+from .responses import routes as routes_responses
+from .responses import session_routes as routes_sessions
+from .threads import agent_routes as routes_agents
+from .threads import routes as routes_threads
+from .threads import run_routes as routes_runs
 
 logger = logging.getLogger(__name__)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .brain import Brain
-from .faults import Faults
-from .request_log import RequestLog
-from .responses import Responses
-from .runs import Runs
-from .search import Index
+from .core.settings import Settings
+from .core.store import Store
+from .engine.toolbox import Interpreter, Toolbox
+from .files.search import Index
+from .files.vector_stores import VectorStores
+from .middleware.faults import Faults
+from .middleware.request_log import RequestLog
+from .models.base import Brain
+from .responses.engine import Responses
 from .seeds import seed_agents
 from .seeds_new import seed_new_agents
-from .settings import Settings
-from .store import Store
-from .toolbox import Interpreter, Toolbox
-from .vectors import VectorStores
+from .threads.engine import Runs
 
 
 @dataclass

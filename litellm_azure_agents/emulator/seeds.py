@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import from_validation
-from .objects import agent_object
-from .schemas import AgentCreate
-from .store import Store
+from .core.errors import from_validation
+from .core.store import Store
+from .threads.objects import agent_object
+from .threads.schemas import AgentCreate
 
 MODEL = "gpt-4o-mini"
 

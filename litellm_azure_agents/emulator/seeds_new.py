@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .new_agents import add_version
-from .response_schemas import AgentName, VersionCreate
-from .schemas import Strict
+from .core.store import Store
+from .responses.agents import add_version
+from .responses.schemas import AgentName, VersionCreate
 from .seeds import MODEL, SEEDED, check_seed
-from .store import Store
+from .threads.schemas import Strict
 
 _MCP = {
     "type": "mcp",

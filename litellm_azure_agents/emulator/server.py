@@ -16,20 +16,20 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from .app import RouteGroup, create_app
-from .brain import Brain
-from .faults import Faults
+from .core.settings import Settings, Strictness
+from .engine.toolbox import Interpreter
+from .middleware.faults import Faults
+from .middleware.request_log import RequestRecord
+from .middleware.transports import CuttableProtocol
+from .models.base import Brain
+from .models.rules import RuleBrain
 from .project import Project, open_project
-from .request_log import RequestRecord
-from .rules import RuleBrain
 from .seeds import seed_agents
 from .seeds_new import named_versions, seed_new_agents
-from .settings import Settings, Strictness
-from .toolbox import Interpreter
-from .transports import CuttableProtocol
 
 if TYPE_CHECKING:
     from .certificates import Certificate
-    from .model_brain import ModelBrain
+    from .models.litellm_model import ModelBrain
 
 T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
@@ -85,7 +85,7 @@ class Emulator:
             raise ValueError("give a brain or a model, not both")
         self._model: ModelBrain | None = None
         if model is not None:
-            from .model_brain import ModelBrain
+            from .models.litellm_model import ModelBrain
 
             self._model = ModelBrain(model, model_options, inject_search=inject_search)
         self._brain = brain or self._model or RuleBrain()

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..call import Call
-from ..content import assistant_text, text_of
-from ..continuity import CallRef, HistoryError, decode, read_history
-from ..messages import about
-from ..options import OptionError
-from ..tool_results import APPROVAL_FUNCTION, parse_approval, result_text
-from .inputs import Inputs
+from ..content.messages import about
+from ..content.parts import assistant_text, text_of
+from ..continuity.history import CallRef, HistoryError, decode, read_history
+from ..continuity.tool_results import APPROVAL_FUNCTION, parse_approval, result_text
+from ..core.call import Call
+from ..core.options import OptionError
+from .content import Inputs
 from .payloads import is_system
 from .target import Target
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..options import Options
+from ..core.options import Options
 from .target import Target
 
 CLIENT_PREFIX = "x-client-"

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..answer import Usage
-from ..deltas import read_usage
-from ..shapes import as_object, as_objects, as_text
+from ..answer.answer import Usage
+from ..core.deltas import read_usage
+from ..core.json_values import as_object, as_objects, as_text
 
 Json = Mapping[str, Any]
 

@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
-from ..actions import ServerEvent
-from ..answer import Answer
-from ..continuity import encode
-from ..shapes import as_arguments, as_int, as_object, as_objects, as_text
-from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
+from ..answer.answer import Answer
+from ..continuity.history import encode
+from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_arguments
+from ..core.actions import ServerEvent
+from ..core.json_values import as_arguments, as_int, as_object, as_objects, as_text
 from . import items
 
 Json = Mapping[str, Any]

@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..call import Call
-from ..content import text_of
-from ..options import OptionError
-from ..shapes import as_object, as_objects, as_text
+from ..content.parts import text_of
+from ..core.call import Call
+from ..core.json_values import as_object, as_objects, as_text
+from ..core.options import OptionError
 from . import refused
 from .target import Target
 

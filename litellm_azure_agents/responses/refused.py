@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..actions import Reply
-from ..call import Call
-from ..options import OptionError
+from ..core.actions import Reply
+from ..core.call import Call
+from ..core.options import OptionError
 
 REFUSED = (
     "model", "instructions", "temperature", "top_p", "tools", "tool_choice",

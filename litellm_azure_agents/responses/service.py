@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import errors
-from ..actions import Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
-from ..call import Call
-from ..exchange import ask, object_in, request
-from ..retry import poll_intervals
-from ..shapes import as_object, as_text
+from ..core import errors
+from ..core.actions import Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
+from ..core.call import Call
+from ..core.exchange import ask, object_in, request
+from ..core.json_values import as_object, as_text
+from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
 from .target import Target

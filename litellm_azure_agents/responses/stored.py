@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .. import errors
-from ..actions import Emit, Reply, Request, Send, Steps
-from ..auth import TokenSource
-from ..call import Call
+from ..auth.resolve import TokenSource
+from ..core import errors
+from ..core.actions import Emit, Reply, Request, Send, Steps
+from ..core.call import Call
+from ..core.endpoint import check_id
+from ..core.exchange import LostAnswer, request
 from ..drivers import AsyncDriver, SyncDriver
-from ..endpoint import check_id
-from ..exchange import LostAnswer, request
-from .native import context_of, http_response, own_options, params_of, understand
+from ..host.responses_api import context_of, http_response, own_options, params_of, understand
 
 OPERATIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
     # LiteLLM's handler: method, what follows the id, and the config's function for the answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from ..endpoint import Endpoint
+from ..core.endpoint import Endpoint
 
 Style = Literal["project", "agent", "application", "container"]
 

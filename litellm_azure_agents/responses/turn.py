@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import errors
-from ..actions import Emit, Lost, Read, Reply, Request, Salvage, Steps, Stream
-from ..answer import Answer, Usage
-from ..call import Call
-from ..exchange import LostAnswer, object_in
-from ..filestore import FileService
-from ..messages import describe
-from ..options import OptionError
-from ..retry import poll_intervals
-from ..shapes import as_text
+from ..answer.answer import Answer, Usage
+from ..content.file_service import FileService
+from ..content.messages import describe
+from ..core import errors
+from ..core.actions import Emit, Lost, Read, Reply, Request, Salvage, Steps, Stream
+from ..core.call import Call
+from ..core.exchange import LostAnswer, object_in
+from ..core.json_values import as_text
+from ..core.options import OptionError
+from ..core.retry import poll_intervals
 from . import history, payloads, refused
-from .inputs import Inputs
+from .content import Inputs
 from .items import add_usage, finish_reason, map_usage
 from .machine import TERMINAL, ResponseMachine
 from .service import ResponseService, is_unknown_state, refusal_of

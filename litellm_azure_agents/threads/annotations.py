@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..shapes import as_text
+from ..core.json_values import as_text
 
 
 def map_annotation(annotation: Mapping[str, Any]) -> dict[str, Any] | None:

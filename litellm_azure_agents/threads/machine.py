@@ -10,12 +10,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..actions import ServerEvent
-from ..answer import Answer, Usage
-from ..continuity import encode
-from ..deltas import read_usage
-from ..shapes import as_arguments, as_int, as_object, as_objects, as_text
-from ..tool_results import APPROVAL_FUNCTION, build_approval_arguments
+from ..answer.answer import Answer, Usage
+from ..continuity.history import encode
+from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_arguments
+from ..core.actions import ServerEvent
+from ..core.deltas import read_usage
+from ..core.json_values import as_arguments, as_int, as_object, as_objects, as_text
 from .annotations import map_annotation
 from .steps import StepReader, made_by
 

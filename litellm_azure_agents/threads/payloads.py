@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..call import Call
-from ..content import assistant_text, build_content, text_of
-from ..incoming import Incoming
-from ..messages import about
-from ..options import OptionError
-from ..shapes import as_object
-from ..tool_results import result_text
+from ..content.messages import about
+from ..content.parts import assistant_text, build_content, text_of
+from ..content.uploads import Incoming
+from ..continuity.tool_results import result_text
+from ..core.call import Call
+from ..core.json_values import as_object
+from ..core.options import OptionError
 
 MAX_MESSAGES = 32
 """Most messages in one thread creation or run (protocols A7)."""

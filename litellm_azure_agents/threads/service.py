@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .. import errors
-from ..actions import Lookup, Reply, Request, Send, Steps, Wait
-from ..call import Call
-from ..errors import Context, parse_error
-from ..exchange import ask, read, read_page
-from ..retry import poll_intervals
-from ..shapes import as_object, as_text
+from ..core import errors
+from ..core.actions import Lookup, Reply, Request, Send, Steps, Wait
+from ..core.call import Call
+from ..core.errors import Context, parse_error
+from ..core.exchange import ask, read, read_page
+from ..core.json_values import as_object, as_text
+from ..core.retry import poll_intervals
 from .machine import TERMINAL, pending_calls, waits_for_us
 from .steps import SEARCH_CONTENT
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..answer import Answer
-from ..shapes import as_int, as_object, as_objects, as_text
+from ..answer.answer import Answer
+from ..core.json_values import as_int, as_object, as_objects, as_text
 
 Json = Mapping[str, Any]
 

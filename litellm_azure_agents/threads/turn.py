@@ -12,29 +12,34 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from .. import errors
-from ..actions import Emit, Exchange, Lost, Read, Reply, Request, Salvage, Send, Steps, Stream, Wait
-from ..answer import Answer, Usage
-from ..call import Call
-from ..continuity import Continuation, HistoryError, ToolResult, read_history
-from ..exchange import LostAnswer, object_in, request
-from ..filestore import FileService
-from ..incoming import Incoming
-from ..messages import describe
-from ..options import OptionError
-from ..retry import backoff, poll_intervals
-from ..shapes import as_object, as_objects, as_text
-from . import payloads, service
-from .machine import (
-    TERMINAL,
-    RunMachine,
-    finish_reason,
-    map_usage,
-    pending_calls,
-    waits_for_us,
+from ..answer.answer import Answer, Usage
+from ..content.file_service import FileService
+from ..content.messages import describe
+from ..content.uploads import Incoming
+from ..continuity.history import Continuation, HistoryError, ToolResult, read_history
+from ..core import errors
+from ..core.actions import (
+    Emit,
+    Exchange,
+    Lost,
+    Read,
+    Reply,
+    Request,
+    Salvage,
+    Send,
+    Steps,
+    Stream,
+    Wait,
 )
-from .results import approval_answer, build_outputs, match_results
+from ..core.call import Call
+from ..core.exchange import LostAnswer, object_in, request
+from ..core.json_values import as_object, as_objects, as_text
+from ..core.options import OptionError
+from ..core.retry import backoff, poll_intervals
+from . import payloads, service
+from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls, waits_for_us
 from .steps import SEARCH_CONTENT, calls_of, split_steps
+from .tool_outputs import approval_answer, build_outputs, match_results
 
 Json = Mapping[str, Any]
 

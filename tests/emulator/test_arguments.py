@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from litellm_azure_agents.emulator.arguments import calls_for, make_value, places
-from litellm_azure_agents.emulator.brain import CallFunction, MessageItem, ToolSpec, Turn
-from litellm_azure_agents.emulator.rules import plan
+from litellm_azure_agents.emulator.models.arguments import calls_for, make_value, places
+from litellm_azure_agents.emulator.models.base import CallFunction, MessageItem, ToolSpec, Turn
+from litellm_azure_agents.emulator.models.rules import plan
 
 STRING = {"type": "string"}
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.emulator.brain import (
+from litellm_azure_agents.emulator.models.base import (
     Action,
     CallFunction,
     CallItem,

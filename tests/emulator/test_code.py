@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.emulator.brain import Logs, OutputFile
-from litellm_azure_agents.emulator.code_runner import Limits, SubprocessInterpreter
+from litellm_azure_agents.emulator.engine.code_runner import Limits, SubprocessInterpreter
+from litellm_azure_agents.emulator.models.base import Logs, OutputFile
 
 from .chat_server import calls, chat_server, says
 from .test_model_brain import new

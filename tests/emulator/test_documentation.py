@@ -13,12 +13,13 @@ import pytest
 from starlette.routing import Route
 
 from litellm_azure_agents import emulator as package
-from litellm_azure_agents.emulator import Emulator, Strictness, scripts
+from litellm_azure_agents.emulator import Emulator, Strictness
 from litellm_azure_agents.emulator.__main__ import LENIENT, parse
 from litellm_azure_agents.emulator.app import GROUPS
-from litellm_azure_agents.emulator.brain import Turn
-from litellm_azure_agents.emulator.faults import Fault, Faults
-from litellm_azure_agents.emulator.response_checks import UNCONFIRMED_WITH_AGENT
+from litellm_azure_agents.emulator.middleware.faults import Fault, Faults
+from litellm_azure_agents.emulator.models import scripts
+from litellm_azure_agents.emulator.models.base import Turn
+from litellm_azure_agents.emulator.responses.checks import UNCONFIRMED_WITH_AGENT
 from litellm_azure_agents.emulator.seeds import SEEDED
 from litellm_azure_agents.emulator.seeds_new import SEEDED_NEW
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.emulator.brain import SearchHit
-from litellm_azure_agents.emulator.markers import Markers
-from litellm_azure_agents.emulator.model_brain import ModelBrain, ModelRefused
-from litellm_azure_agents.emulator.pictures import bar_chart
+from litellm_azure_agents.emulator.models.base import SearchHit
+from litellm_azure_agents.emulator.models.code_answers import bar_chart
+from litellm_azure_agents.emulator.models.litellm_model import ModelBrain, ModelRefused
+from litellm_azure_agents.emulator.models.markers import Markers
 
 from .chat_server import Answer, ChatServer, calls, chat_server, chunk, refuses, says, usage
 from .wire import PATIENCE, Wire, events_of, last_run, names, said

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from litellm_azure_agents.emulator import Emulator, page_search, routes_page
+from litellm_azure_agents.emulator import Emulator
+from litellm_azure_agents.emulator.page import routes as routes_page
+from litellm_azure_agents.emulator.page import search as page_search
 
 from .wire import PATIENCE, Wire, last_run
 

@@ -20,7 +20,7 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator
 from litellm_azure_agents.emulator.__main__ import parse
-from litellm_azure_agents.emulator.store import StoreInUse
+from litellm_azure_agents.emulator.core.store import StoreInUse
 
 from .wire import PATIENCE, Wire, events_of, said
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from litellm_azure_agents.emulator import Emulator
-from litellm_azure_agents.emulator.brain import (
+from litellm_azure_agents.emulator.models.base import (
     Action,
     CallFunction,
     OutputFile,

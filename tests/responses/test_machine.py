@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from litellm_azure_agents.actions import ServerEvent
-from litellm_azure_agents.answer import Answer
-from litellm_azure_agents.chunks import merge_fields
-from litellm_azure_agents.continuity import decode
+from litellm_azure_agents.answer.answer import Answer
+from litellm_azure_agents.continuity.history import decode
+from litellm_azure_agents.core.actions import ServerEvent
+from litellm_azure_agents.host.chunks import merge_fields
 from litellm_azure_agents.responses.items import map_annotation, map_trace, map_usage
 from litellm_azure_agents.responses.machine import ResponseMachine
 

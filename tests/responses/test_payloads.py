@@ -11,16 +11,16 @@ import httpx
 import litellm
 import pytest
 
-from litellm_azure_agents import sharing
-from litellm_azure_agents.actions import Reply
-from litellm_azure_agents.call import Call
-from litellm_azure_agents.continuity import HistoryError, encode
-from litellm_azure_agents.endpoint import Endpoint
-from litellm_azure_agents.errors import Context
-from litellm_azure_agents.options import OptionError, Options, Params
+from litellm_azure_agents.continuity.history import HistoryError, encode
+from litellm_azure_agents.core.actions import Reply
+from litellm_azure_agents.core.call import Call
+from litellm_azure_agents.core.endpoint import Endpoint
+from litellm_azure_agents.core.errors import Context
+from litellm_azure_agents.core.options import OptionError, Options, Params
+from litellm_azure_agents.drivers import shared_replies as sharing
 from litellm_azure_agents.responses import history, payloads, refused
+from litellm_azure_agents.responses.content import Inputs
 from litellm_azure_agents.responses.identity import agent_headers
-from litellm_azure_agents.responses.inputs import Inputs
 from litellm_azure_agents.responses.target import resolve_target
 from tests.responses.test_machine import events_of, final, message, text
 from tests.ways import Way

@@ -1,0 +1,122 @@
+"""A text part of the service: what came of it, where it stands in what was delivered, and what its
+annotations point to. No deltas: ``answer.py`` makes those."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.json_values import whole
+from .citations import Citations, locate
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Annotation:
+    """In OpenAI's nested form, with positions in the service's text part; once given it is done."""
+
+    value: dict[str, Any]
+    given: bool = False
+
+    @property
+    def inner(self) -> dict[str, Any]:
+        inner: dict[str, Any] = self.value[str(self.value.get("type"))]
+        return inner
+
+
+@dataclass(slots=True)
+class Passage:
+    """``start`` is -1 until something of it was delivered; ``complete`` once all of it came."""
+
+    received: int = 0
+    start: int = -1
+    complete: bool = False
+    citations: Citations | None = None
+    annotations: dict[Hashable, Annotation] = field(default_factory=dict)
+    pieces: list[str] = field(default_factory=list)
+
+    def so_far(self) -> str:
+        """The service's text; joined when an annotation has to be placed, not for every delta."""
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+    def annotate(self, number: Hashable, annotation: Mapping[str, Any]) -> Annotation | None:
+        """Take in an annotation, which may complete what came of it before; None if it is
+        malformed or was given out already."""
+        kind = str(annotation.get("type"))
+        given = annotation.get(kind)
+        if not isinstance(given, Mapping):
+            return None
+        inner = {name: whole(value) for name, value in given.items() if _fits(name, value)}
+        known = self.annotations.get(number)
+        if known is None:
+            known = self.annotations[number] = Annotation({"type": kind, kind: {}})
+        elif known.given or known.value["type"] != kind:
+            return None
+        known.value = {**annotation, kind: {**known.inner, **inner}}
+        return known
+
+    def citing(self, marker: str, at: int) -> dict[str, Any] | None:
+        """The annotation of the marker that stands at a position of the service's text."""
+        found = None
+        for annotation in self.annotations.values():
+            inner = annotation.inner
+            if inner.get("text") == marker:
+                return annotation.value
+            if not inner.get("text"):  # a url_citation's delta has positions only
+                span = locate(self.so_far(), inner)
+                if span is not None and span[0] == at:
+                    found = annotation.value
+        return found
+
+    def ready(
+        self, names: Container[str], *, anyway: bool
+    ) -> Iterator[tuple[Annotation, Span | None]]:
+        """The annotations to give out now, in order, with their places in the service's text;
+        ``names`` has the files whose names were asked for."""
+        for annotation in self.annotations.values():
+            if annotation.given:
+                continue
+            if not anyway and not self._is_whole(annotation.inner, names):
+                return
+            span = locate(self.so_far(), annotation.inner)
+            if not anyway and not self._is_delivered(span):
+                return
+            yield annotation, span
+
+    def _is_whole(self, inner: Mapping[str, Any], names: Container[str]) -> bool:
+        """Whether an annotation will not become more complete than it is."""
+        if inner.get("file_id") and not inner.get("filename"):
+            if inner["file_id"] not in names:
+                return False
+            return self.complete or bool(inner.get("text"))
+        return self.complete or not ("url" in inner and not inner.get("title"))
+
+    def _is_delivered(self, span: Span | None) -> bool:
+        if self.complete:
+            return True
+        decided = self.received if self.citations is None else self.citations.decided
+        # A mere point may turn out to be where a marker begins.
+        return self.start >= 0 and span is not None and span[0] < span[1] <= decided
+
+    def place(self, span: Span, delivered: int) -> Span:
+        """A place in the service's text as one in all that was delivered."""
+        start, end = span
+        base = self.start if self.start >= 0 else delivered
+        if self.citations is not None:
+            start, end = self.citations.position(start), self.citations.position(end)
+        return base + start, base + end
+
+
+_TEXTS = frozenset({"file_id", "container_id", "filename", "url", "title", "text"})
+_INDICES = frozenset({"start_index", "end_index"})
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a field that is read here has its type; other fields are passed on as they are."""
+    if name in _TEXTS:
+        return isinstance(value, str)
+    return name not in _INDICES or (isinstance(value, int) and not isinstance(value, bool))

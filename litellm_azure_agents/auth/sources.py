@@ -1,0 +1,296 @@
+"""Sources of bearer tokens: fixed ones, and those that are asked and remembered.
+
+One fetch serves everybody (`token_cache.py`). Sync credentials fly in a thread, so a cancelled task
+or a closed loop doesn't touch them. Async ones fly in a task of the loop that needed the token,
+not in the caller's own task.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import base64
+import contextvars
+import copy
+import inspect
+import json
+import math
+import re
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+from .cache import Cell, CredentialError, Fetched, Flight, running_loop
+
+_MAX_LEADS = 3  # a caller whose own fetches are abandoned so often gets an error
+
+_GUID = r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
+_SECRETS = re.compile(
+    rf"(?P<keep>(?<![\w~+=-]){_GUID}(?![\w~+=-]))"  # tenants and trace ids are worth reading
+    r"|\beyJ[\w-]+(?:\.[\w-]*)*"
+    r"|(?P<name>\bbearer\s+|\b[\w-]*(?:secret|token|assertion|password|key|sig)\b"
+    r"[\"']?\s*[=:]\s*)[\"']?[^\s,\"'&;]+"
+    r"|(?=[A-Za-z_~+=-]*\d)[\w~+=-]{32,}[\w~+=.-]*",
+    re.IGNORECASE,
+)
+
+
+def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """The first line of `text`, short, without `secrets` and what looks like one."""
+    line = next((part.strip() for part in text.splitlines() if part.strip()), "")
+    for secret in secrets:
+        line = line.replace(secret, "***")
+    # cut first: the pattern is quadratic in a long word, and a line may be a whole HTML page
+    return _SECRETS.sub(lambda m: m["keep"] or f"{m['name'] or ''}***", line[:1000])[:300]
+
+
+class TokenSource(abc.ABC):
+    """Where bearer tokens come from. `source` names it for people, without secrets."""
+
+    source: str
+
+    @abc.abstractmethod
+    def get(self) -> str:
+        """A valid token; may block. Raises CredentialError."""
+
+    @abc.abstractmethod
+    async def aget(self) -> str:
+        """A valid token, never blocking the event loop. Raises CredentialError."""
+
+    @abc.abstractmethod
+    def invalidate(self, rejected: str | None = None) -> bool:
+        """Forget the token that a 401 `rejected` (default: the last one that this object gave).
+
+        A newer token that another call has fetched meanwhile is kept. True if asking again can
+        give another token, False for a fixed one.
+        """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.source}>"
+
+
+class Static(TokenSource):
+    def __init__(self, source: str, token: Any) -> None:
+        self.source = source
+        self._token = _checked(source, token)
+
+    def get(self) -> str:
+        return self._token
+
+    async def aget(self) -> str:
+        return self._token
+
+    def invalidate(self, rejected: str | None = None) -> bool:
+        return False
+
+
+class Nothing(TokenSource):
+    """For a server that asks for no token: none is sent."""
+
+    source = "no credential"
+
+    def get(self) -> str:
+        return ""
+
+    async def aget(self) -> str:
+        return ""
+
+    def invalidate(self, rejected: str | None = None) -> bool:
+        return False
+
+
+NO_TOKEN: TokenSource = Nothing()
+
+
+class Dynamic(TokenSource):
+    """Tokens from a call: a provider, or a credential's get_token.
+
+    `call` gives the raw answer or an awaitable of it, `parse` reads it; `anchor` is kept alive
+    with us; `secrets` are scrubbed from errors. A sync call serves async callers from a worker
+    thread. An async call serves sync callers through asyncio.run, in a worker thread if a loop
+    runs in this one: prefer a sync credential there, for many async ones can't change loops.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        call: Callable[[], Any],
+        parse: Callable[[str, Any], Fetched],
+        cell: Cell,
+        anchor: object,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self.source = source
+        self._call, self._parse, self._secrets = call, parse, secrets
+        self._cell, self._anchor = cell, anchor
+        self._last: str | None = None
+
+    def get(self) -> str:
+        given_up: Flight | None = None
+        leads = 0
+        while leads < _MAX_LEADS:
+            found, lead = self._cell.enter(None, given_up)
+            if not isinstance(found, Flight):
+                return self._settle(found)
+            if lead:
+                leads += 1
+                self._lead(found)
+            try:
+                outcome = found.future.result(found.patience(in_task=False))
+            except futures.TimeoutError:
+                given_up = found
+                continue
+            if outcome is not None:
+                return self._settle(outcome)
+        return self._settle(None)
+
+    async def aget(self) -> str:
+        given_up: Flight | None = None
+        leads = 0
+        while leads < _MAX_LEADS:
+            loop = asyncio.get_running_loop() if self._cell.is_async else None
+            found, lead = self._cell.enter(loop, given_up)
+            if not isinstance(found, Flight):
+                return self._settle(found)
+            if lead:
+                leads += 1
+                self._launch(found)
+            waiter = asyncio.wrap_future(found.future)
+            try:
+                await asyncio.wait({waiter}, timeout=found.patience(in_task=True))
+            finally:
+                waiter.cancel()  # if not done: else a late result would look for a closed loop
+            if waiter.cancelled():
+                given_up = found
+            elif (outcome := waiter.result()) is not None:
+                return self._settle(outcome)
+        return self._settle(None)
+
+    def invalidate(self, rejected: str | None = None) -> bool:
+        self._cell.forget(rejected or self._last)
+        return True
+
+    def _settle(self, outcome: str | CredentialError | None) -> str:
+        if outcome is None:
+            raise CredentialError(self.source, "the request for a token was cancelled repeatedly")
+        if isinstance(outcome, CredentialError):
+            raise copy.copy(outcome)  # each caller his own traceback
+        self._last = outcome
+        return outcome
+
+    def _launch(self, flight: Flight) -> None:
+        """Start a flight for an async caller, independent of the caller's own task."""
+        try:
+            if flight.loop is None:
+                context = contextvars.copy_context()
+                threading.Thread(
+                    target=context.run, args=(self._lead, flight, False), daemon=True
+                ).start()
+            else:
+                flight.task = flight.loop.create_task(self._alead(flight))
+                # a task cancelled before its first step never enters _alead
+                flight.task.add_done_callback(lambda _: self._cell.land(flight, None))
+        except BaseException as exc:
+            self._cell.land(flight, self._failure(exc))
+
+    def _lead(self, flight: Flight, own_loop: bool = True) -> None:
+        """Fetch in this thread. Without `own_loop` an unforeseen awaitable is not run here but
+        the flight abandoned, so that the caller's loop runs it at the next attempt."""
+        got: Fetched | CredentialError | None = None
+        try:
+            result = _run(self._call) if own_loop and self._cell.is_async else self._call()
+            if inspect.isawaitable(result):
+                self._cell.is_async = True
+                if own_loop:
+                    got = self._parse(self.source, _run(lambda: result))
+                elif inspect.iscoroutine(result):
+                    result.close()
+            else:
+                got = self._parse(self.source, result)
+        except (Exception, asyncio.CancelledError) as exc:
+            got = self._failure(exc)
+        finally:
+            self._cell.land(flight, got)
+
+    async def _alead(self, flight: Flight) -> None:
+        got: Fetched | CredentialError | None = None
+        try:
+            got = self._parse(self.source, await _awaited(self._call))
+        except Exception as exc:
+            got = self._failure(exc)
+        finally:  # also when cancelled, or closed unfinished
+            self._cell.land(flight, got)
+
+    def _failure(self, exc: BaseException) -> CredentialError:
+        if isinstance(exc, CredentialError):
+            return type(exc)(self.source, exc.reason)
+        try:
+            text = scrub(str(exc), self._secrets)
+        except Exception:
+            text = "(no text)"
+        return CredentialError(self.source, f"{type(exc).__name__}: {text}")
+
+
+async def _awaited(call: Callable[[], Any]) -> Any:
+    result = call()
+    return await result if inspect.isawaitable(result) else result
+
+
+def _run(call: Callable[[], Any]) -> Any:
+    """Run an async call to its end from sync code, in an event loop of its own."""
+    if running_loop() is None:
+        return asyncio.run(_awaited(call))
+    context = contextvars.copy_context()
+    with futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(context.run, lambda: asyncio.run(_awaited(call))).result()
+
+
+def is_coroutine_function(call: Any) -> bool:
+    return any(inspect.iscoroutinefunction(f) for f in (call, type(call).__call__))
+
+
+def _checked(source: str, token: Any) -> str:
+    """`token` if it can be sent as a bearer token: visible ASCII, as RFC 6750 and httpx want."""
+    if not isinstance(token, str):
+        raise CredentialError(source, f"the token must be a str, not {type(token).__name__}")
+    if not token:
+        raise CredentialError(source, "the token is empty")
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise CredentialError(
+            source, "the token has a newline, space, control or non-ASCII character"
+        )
+    return token
+
+
+def _instant(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _jwt_expiry(token: str) -> float | None:
+    """`exp` of a JWT, unverified (it only says when to ask again); None for anything else."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return _instant(claims.get("exp"))
+    except (ValueError, AttributeError, OverflowError, RecursionError):
+        return None
+
+
+def from_provider(source: str, result: Any) -> Fetched:
+    return Fetched(_checked(source, result), _jwt_expiry(result))
+
+
+def from_credential(source: str, result: Any) -> Fetched:
+    if not hasattr(result, "token"):
+        raise CredentialError(
+            source, f"get_token must return an AccessToken, not {type(result).__name__}"
+        )
+    token = _checked(source, result.token)
+    expires = _instant(getattr(result, "expires_on", None))
+    refresh_on = _instant(getattr(result, "refresh_on", None))
+    return Fetched(token, _jwt_expiry(token) if expires is None else expires, refresh_on)

@@ -1,0 +1,1 @@
+"""How a call finds the thread, run or response that its history belongs to."""

@@ -1,0 +1,1 @@
+"""What both protocols share. Nothing here does I/O."""

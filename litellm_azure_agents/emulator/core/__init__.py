@@ -1,0 +1,1 @@
+"""What both emulated protocols share: the store, ids, errors, settings, HTTP helpers."""

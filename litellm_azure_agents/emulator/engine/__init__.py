@@ -1,0 +1,1 @@
+"""What runs and responses share: rounds, tokens, tools, and the code interpreter."""

@@ -1,0 +1,1 @@
+"""Files, vector stores, containers and search."""

@@ -1,0 +1,1 @@
+"""The protocol of new agents: responses, conversations, agent versions, sessions."""

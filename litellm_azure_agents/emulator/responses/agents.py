@@ -1,0 +1,106 @@
+"""New agents and their versions: finding the one that a request means, and its definition."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.errors import ApiError
+from ..core.routing import invalid, missing
+from ..core.store import Doc, Store
+from .objects import agent_doc, version_object
+
+_TEMPLATE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+
+
+def require_agent(store: Store, name: str) -> Doc:
+    """The agent; raises the 404."""
+    agent = store.get("agent", name)
+    if agent is None:
+        raise missing("Agent", name)
+    return agent
+
+
+def require_version(store: Store, name: str, version: str) -> Doc:
+    """A version; raises the 404."""
+    doc = store.get("agent_version", f"{name}:{version}", name)
+    if doc is None:
+        raise missing("Agent version", f"{name}:{version}")
+    return doc
+
+
+def latest(store: Store, name: str) -> Doc | None:
+    """The newest version that is no draft."""
+    versions = store.all("agent_version", name)
+    released = [v for v in versions if not v["draft"]]
+    return (released or versions)[-1] if versions else None
+
+
+def resolve(store: Store, name: str, version: str | None) -> Doc:
+    """The version that a reference means; without one, the latest."""
+    agent = require_agent(store, name)
+    if agent["state"] != "enabled":
+        raise ApiError(403, f"Agent '{name}' is disabled.", code="agent_disabled")
+    if version is not None:
+        return require_version(store, name, version)
+    found = latest(store, name)
+    if found is None:
+        raise missing("Agent", name)
+    return found
+
+
+def served(store: Store, name: str, number: int) -> Doc:
+    """The version that the agent's own endpoint serves to its `number`-th request."""
+    agent = require_agent(store, name)
+    selector = (agent["agent_endpoint"] or {}).get("version_selector") or {}
+    rules = selector.get("version_selection_rules") or []
+    place = number * 37 % 100  # spreads the shares evenly, and gives each exactly its part
+    for rule in rules:
+        place -= rule["traffic_percentage"]
+        if place < 0:
+            return resolve(store, name, rule["agent_version"])
+    return resolve(store, name, None)
+
+
+def add_version(store: Store, name: str, body: Mapping[str, Any]) -> Doc:
+    """Create the agent with its first version, or its next one."""
+    with store.transaction():
+        agent = store.get("agent", name) or agent_doc(name)
+        version = version_object(name, agent["_next"], body)
+        agent["_next"] += 1
+        store.put("agent", agent)
+        store.put("agent_version", version, name)
+    return version
+
+
+def shown_agent(store: Store, agent: Doc) -> Doc:
+    """An agent for clients."""
+    found = {k: v for k, v in agent.items() if not k.startswith("_")}
+    return {**found, "versions": {"latest": latest(store, agent["name"])}}
+
+
+def fill_templates(definition: Mapping[str, Any], given: Mapping[str, Any] | None) -> str | None:
+    """The instructions with `{{name}}` filled from structured inputs and their defaults."""
+    inputs: Mapping[str, Any] = definition.get("structured_inputs") or {}
+    values: dict[str, Any] = {}
+    for name, declared in inputs.items():
+        if given is not None and name in given:
+            values[name] = given[name]
+        elif declared.get("default_value") is not None:
+            values[name] = declared["default_value"]
+        elif declared.get("required"):
+            raise invalid(f"Missing structured input '{name}'.", f"structured_inputs.{name}")
+    for name in given or {}:
+        if name not in inputs:
+            raise invalid(f"Unknown structured input '{name}'.", f"structured_inputs.{name}")
+    instructions: str | None = definition.get("instructions")
+    if instructions is None or not inputs:
+        return instructions
+
+    def value(match: re.Match[str]) -> str:
+        found = values.get(match.group(1), "")
+        return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+    return _TEMPLATE.sub(value, instructions)

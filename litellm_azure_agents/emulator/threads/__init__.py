@@ -1,0 +1,1 @@
+"""The protocol of classic agents: threads, messages, runs, assistants."""

@@ -1,0 +1,1 @@
+"""Everything that knows LiteLLM: registration, the handlers, arguments and chunks."""

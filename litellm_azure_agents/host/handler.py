@@ -1,0 +1,214 @@
+"""What LiteLLM calls: each method is one driver call.
+
+`AzureAgents` serves the provider ``azure_agents/``; `AgentsRoute` serves ``azure_ai/agents/`` and,
+being asked for a coroutine there, hands streams back only once they have begun (protocols D4).
+Both understand their arguments in the same way, see ``prepare.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+)
+from typing import Any
+
+import litellm
+from litellm.llms.custom_llm import CustomLLM
+from litellm.types.utils import ModelResponse, ModelResponseStream
+
+from ..answer.answer import Delta
+from ..core import errors
+from .arguments import Prepared, prepare
+from .chunks import response_headers
+
+PROVIDER = "azure_agents"
+
+
+# -- driving -----------------------------------------------------------------------------------
+
+
+def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
+    """The whole answer, sync."""
+    try:
+        deltas = [d for batch in prepared.sync_driver().play(prepared.turn) for d in batch]
+        return prepared.factory.fold(deltas, prepared.turn.ids, into)
+    except Exception as error:
+        raise errors.translated(prepared.call.context, error) from error.__cause__
+
+
+async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
+    """The whole answer, async."""
+    try:
+        deltas = [d async for b in prepared.async_driver().play(prepared.turn) for d in b]
+        return prepared.factory.fold(deltas, prepared.turn.ids, into)
+    except Exception as error:
+        raise errors.translated(prepared.call.context, error) from error.__cause__
+
+
+def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
+    """The chunks, sync; returns when the first is there, and raises what comes before it."""
+    batches = prepared.sync_driver().play(prepared.turn)
+    try:
+        first: list[Delta] = next(batches, [])
+    except Exception as error:
+        raise errors.translated(prepared.call.context, error) from error.__cause__
+
+    def chunks() -> Iterator[ModelResponseStream]:
+        try:
+            yield from _chunks(prepared, first)
+            for batch in batches:
+                yield from _chunks(prepared, batch)
+        except Exception as error:
+            raise errors.translated(prepared.call.context, error) from error.__cause__
+        finally:
+            batches.close()
+
+    return chunks()
+
+
+async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, None]:
+    """The chunks, async; returns when the first is there, and raises what comes before it."""
+    batches = prepared.async_driver().play(prepared.turn)
+    try:
+        first: list[Delta] = await anext(batches, [])
+    except Exception as error:
+        raise errors.translated(prepared.call.context, error) from error.__cause__
+
+    async def chunks() -> AsyncGenerator[ModelResponseStream, None]:
+        try:
+            for chunk in _chunks(prepared, first):
+                yield chunk
+            async for batch in batches:
+                for chunk in _chunks(prepared, batch):
+                    yield chunk
+        except Exception as error:
+            raise errors.translated(prepared.call.context, error) from error.__cause__
+        finally:
+            await batches.aclose()
+
+    return chunks()
+
+
+def _chunks(prepared: Prepared, deltas: list[Delta]) -> Iterator[ModelResponseStream]:
+    ids = prepared.turn.ids
+    for delta in deltas:
+        yield prepared.factory.chunk(delta, ids)
+
+
+class _LazyStream:
+    """An async stream that opens when first asked: LiteLLM calls ``astreaming`` without a loop."""
+
+    def __init__(self, open_stream: Callable[[], Any]) -> None:
+        self._open = open_stream
+        self._chunks: AsyncGenerator[ModelResponseStream, None] | None = None
+
+    def __aiter__(self) -> AsyncIterator[ModelResponseStream]:
+        return self
+
+    async def __anext__(self) -> ModelResponseStream:
+        if self._chunks is None:
+            self._chunks = await self._open()
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        """Ends the call: its run is cancelled."""
+        if self._chunks is not None:
+            await self._chunks.aclose()
+
+
+class AzureAgents(CustomLLM):
+    """The provider ``azure_agents/<agent>``: Azure AI Foundry agents as chat models.
+
+    Registered by `register`; the methods are LiteLLM's and take the keywords of protocols D3.
+    """
+
+    def completion(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """A whole answer."""
+        return complete(prepare(provider=PROVIDER, **kwargs), kwargs["model_response"])
+
+    async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """A whole answer, async."""
+        return await acomplete(prepare(provider=PROVIDER, **kwargs), kwargs["model_response"])
+
+    def streaming(self, *args: Any, **kwargs: Any) -> Any:
+        """The chunks of an answer."""
+        return stream(prepare(provider=PROVIDER, **kwargs))
+
+    def astreaming(self, *args: Any, **kwargs: Any) -> Any:
+        """The chunks of an answer, async. Bad arguments raise here, all else when iterated."""
+        prepared = prepare(provider=PROVIDER, **kwargs)
+        return _LazyStream(lambda: astream(prepared))
+
+
+class _Later(Coroutine[Any, Any, Any]):
+    """A coroutine that is made when it is awaited: a call that is cancelled at once makes LiteLLM
+    drop it before, of which Python would warn if it were a true one."""
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._make = make
+        self._made: Coroutine[Any, Any, Any] | None = None
+
+    def _coroutine(self) -> Coroutine[Any, Any, Any]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine().__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine().throw(*error)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+
+class AgentsRoute:
+    """Takes the place of LiteLLM's built-in handler of ``azure_ai/agents/<agent>``."""
+
+    @staticmethod
+    def completion(*, acompletion: bool, stream: bool | None, **kwargs: Any) -> Any:
+        """What LiteLLM's dispatch calls; for async calls a coroutine, which it awaits."""
+        if acompletion:
+            return _Later(lambda: AgentsRoute._acompletion(stream=bool(stream), **kwargs))
+        prepared = prepare(provider="azure_ai", **kwargs)
+        if stream:
+            return _wrap(_stream(prepared), prepared, kwargs)
+        return complete(prepared, kwargs["model_response"])
+
+    @staticmethod
+    async def _acompletion(*, stream: bool, **kwargs: Any) -> Any:
+        prepared = prepare(provider="azure_ai", **kwargs)
+        if stream:
+            return _wrap(await astream(prepared), prepared, kwargs)
+        return await acomplete(prepared, kwargs["model_response"])
+
+
+_stream = stream
+
+
+def _wrap(chunks: Any, prepared: Prepared, kwargs: Mapping[str, Any]) -> Any:
+    """LiteLLM's stream object. Our provider's name gets its rules for custom chunks (protocols D5);
+    the ids go into its hidden params, from which it makes the last chunk's."""
+    ids = prepared.turn.ids
+    wrapper = litellm.CustomStreamWrapper(
+        completion_stream=chunks,
+        model=kwargs["model"],
+        custom_llm_provider=PROVIDER,
+        logging_obj=kwargs["logging_obj"],
+        _response_headers=response_headers(ids),
+    )
+    for hidden in (wrapper._hidden_params, getattr(wrapper, "_base_hidden_params", None)):
+        if isinstance(hidden, dict):
+            hidden.update(ids)
+    return wrapper

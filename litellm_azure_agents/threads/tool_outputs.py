@@ -1,0 +1,87 @@
+"""What a client answers to calls -> the body of submit_tool_outputs (protocols A4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..continuity.history import CallRef, HistoryError, ToolResult
+from ..continuity.tool_results import parse_approval, result_text
+from ..core.json_values import as_object
+from .machine import pending_calls
+
+
+def build_outputs(results: Sequence[ToolResult]) -> dict[str, Any]:
+    """``tool_outputs`` and ``tool_approvals``, whichever the results are. Raises HistoryError."""
+    outputs: list[dict[str, Any]] = []
+    approvals: list[dict[str, Any]] = []
+    for result in results:
+        text = result_text(result.message.get("content"))
+        if result.ref.is_approval:
+            approvals.append(
+                {
+                    "tool_call_id": result.ref.call_id,
+                    "approve": parse_approval(text, result.message),
+                }
+            )
+        else:
+            outputs.append({"tool_call_id": result.ref.call_id, "output": text})
+    body: dict[str, Any] = {}
+    if outputs:
+        body["tool_outputs"] = outputs
+    if approvals:
+        body["tool_approvals"] = approvals
+    return body
+
+
+def approval_answer(run: Mapping[str, Any], policy: str) -> dict[str, Any] | None:
+    """The answer to a run that waits for approvals only, when the policy gives it; else None."""
+    calls = pending_calls(run)
+    if policy == "return" or not all(call.get("type") == "mcp" for call in calls):
+        return None
+    approve = policy == "approve"
+    return {"tool_approvals": [{"tool_call_id": c["id"], "approve": approve} for c in calls]}
+
+
+def match_results(
+    thread_id: str, run: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]
+) -> tuple[ToolResult, ...]:
+    """The results that the run waits for, told by the service's call ids or by function names.
+
+    Empty when they belong to none of its calls; HistoryError when they belong to some only.
+    """
+    waiting = {call["id"]: call for call in pending_calls(run)}
+    found: dict[str, Mapping[str, Any]] = {}
+    strangers: list[str] = []
+    for message in messages:
+        id = str(message.get("tool_call_id") or _id_by_name(waiting, found, message))
+        if id in waiting:
+            found[id] = message
+        else:
+            strangers.append(id)
+    if not found:
+        return ()
+    missing = [id for id in waiting if id not in found]
+    if strangers or missing:
+        raise HistoryError(
+            f"run {run.get('id')} waits for the results of {', '.join(waiting)}; "
+            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(strangers) or 'none'}"
+        )
+    return tuple(
+        ToolResult(
+            CallRef(
+                "a" if waiting[id]["type"] == "mcp" else "t", (thread_id, str(run.get("id")), id)
+            ),
+            message,
+        )
+        for id, message in found.items()
+    )
+
+
+def _id_by_name(
+    waiting: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Any],
+    message: Mapping[str, Any],
+) -> str | None:
+    names = ((id, as_object(call.get("function")).get("name")) for id, call in waiting.items())
+    return next((id for id, name in names if name == message.get("name") and id not in found), None)
