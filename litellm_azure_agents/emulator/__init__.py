@@ -4,7 +4,7 @@
         ...  # any client, pointed at emulator.endpoint with emulator.token
 
 or `python -m litellm_azure_agents.emulator`. Needs the extra `[emulator]`. It imports nothing of
-the adapter: both meet on the wire only.
+the adapter, and the adapter nothing of it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ except ImportError as error:  # pragma: no cover - depends on the installation
     ) from error
 
 from .core.settings import Settings, Strictness
-from .models.base import Brain
+from .models.base import Model
 from .server import Emulator
 
 del _starlette, _uvicorn
 
-__all__ = ["Brain", "Emulator", "Settings", "Strictness"]
+__all__ = ["Emulator", "Model", "Settings", "Strictness"]

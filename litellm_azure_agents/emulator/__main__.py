@@ -15,8 +15,7 @@ from typing import Any
 
 from .core.settings import RUN_LIFETIME_SECONDS, Strictness
 from .responses.checks import UNCONFIRMED_WITH_AGENT
-from .seeds import SEEDED
-from .seeds_new import SEEDED_NEW
+from .seeds import SEEDED_CLASSIC, SEEDED_NEW
 from .server import Emulator
 
 USAGE = """
@@ -47,7 +46,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser("python -m litellm_azure_agents.emulator", description=__doc__)
     parser.add_argument("--port", type=int, default=8790, help="0 picks a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="loopback unless told otherwise")
+    parser.add_argument("--host", default="127.0.0.1", help="default: loopback")
     parser.add_argument("--data", metavar="FILE", help="keep everything in this SQLite file")
     parser.add_argument("--token", help="the only bearer token accepted (default: any)")
     parser.add_argument(
@@ -74,7 +73,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="answer with this model of LiteLLM's, such as ollama_chat/qwen3",
+        help="answer with this model of LiteLLM, such as ollama_chat/qwen3",
     )
     parser.add_argument(
         "--model-option",
@@ -187,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"The emulator can't start: {about}{error}", file=sys.stderr)
         return 1
     print(f"READY {emulator.endpoint}", flush=True)
-    names = " ".join(str(a["id"]) for a in [*SEEDED, *agents] if "id" in a)
+    names = " ".join(str(a["id"]) for a in [*SEEDED_CLASSIC, *agents] if "id" in a)
     named = [name for name, _ in SEEDED_NEW] + [str(a["name"]) for a in agents if "definition" in a]
     names += "\n    new agents " + " ".join(dict.fromkeys(named))
     if args.model is not None:

@@ -1,7 +1,7 @@
-"""Reset and seed over HTTP, for tests in another process: not a part of the service.
+"""Reset and seed over HTTP, for tests in another process. Not a part of the service.
 
 `POST {endpoint}/emulator/reset` with the project's token. The body may hold `agents` and `faults`,
-as the files of `--agents` and `--faults` do; nothing happens unless all of it is in order.
+as the files of `--agents` and `--faults` do. A wrong one is refused, and nothing is reset.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from starlette.routing import BaseRoute, Route
 
 from .core.errors import bad_request
 from .core.http import answer, project_of, read_body
+from .core.schemas import Strict
 from .core.store import Store
 from .middleware.faults import Faults
-from .seeds import seed_agents
-from .seeds_new import named_versions, seed_new_agents
-from .threads.schemas import Strict
+from .seeds import add_agents
 
 
 class Reset(Strict):
@@ -40,23 +39,20 @@ async def reset(request: Request) -> Response:
     body = await read_body(request, Reset, optional=True)
     agents, faults = body.get("agents", []), body.get("faults", [])
     try:
-        plant(Store(), Faults(), agents, faults)
+        _add(Store(), Faults(), agents, faults)
     except (ValueError, TypeError) as error:
         raise bad_request(f"The emulator is not reset: {error}") from error
     await project.reset()
-    plant(project.store, project.faults, agents, faults)
+    _add(project.store, project.faults, agents, faults)
     return answer({"object": "emulator.reset", "agents": len(agents), "faults": len(faults)})
 
 
-def plant(
+def _add(
     store: Store,
     rules: Faults,
     agents: Iterable[Mapping[str, Any]],
     faults: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Put in agents of both protocols, and fault rules."""
-    given = list(agents)
-    seed_agents(store, [agent for agent in given if "definition" not in agent])
-    seed_new_agents(store, named_versions(agent for agent in given if "definition" in agent))
+    add_agents(store, agents)
     for fault in faults:
         rules.add(**fault)

@@ -1,9 +1,8 @@
-"""The ASGI application: middleware, the project's route groups, and errors in the service's shape.
+"""The ASGI application: middleware, route groups, and errors in the service's shape.
 
 A route group is a function that returns Starlette routes relative to the project root; add one to
-`GROUPS` (or hand it to `create_app`) to serve another protocol beside the classic one. Routes
-outside `/api/projects/` go into `extra_routes` and ask for no token. `/` and `/page/` are the
-page's, see `routes_page`.
+`GROUPS` (or give it to `create_app`) to serve another protocol. Routes outside `/api/projects/`
+go into `extra_routes` and need no token. `/` and `/page/` belong to the page, see `page.routes`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,39 +19,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 
-from . import admin_routes as routes_admin
+from . import admin_routes
 from .core.errors import ApiError
-from .files import openai_routes as routes_openai
-from .files import routes as routes_files
-from .files import vector_store_routes as routes_vectors
+from .files import openai_routes, vector_store_routes
+from .files import routes as file_routes
 from .middleware.faults import FaultMiddleware
 from .middleware.gate import PROJECTS, GateMiddleware
 from .middleware.request_log import RequestLogMiddleware
 from .page.routes import PageMiddleware
-from .project import Project
-from .responses import agent_routes as routes_versions
-from .responses import conversation_routes as routes_conversations
-from .responses import routes as routes_responses
-from .responses import session_routes as routes_sessions
-from .threads import agent_routes as routes_agents
-from .threads import routes as routes_threads
-from .threads import run_routes as routes_runs
+from .responses import agent_routes as new_agent_routes
+from .responses import conversation_routes, session_routes
+from .responses import routes as response_routes
+from .threads import agent_routes, run_routes
+from .threads import routes as thread_routes
+
+if TYPE_CHECKING:
+    from .project import Project
 
 logger = logging.getLogger(__name__)
 
 RouteGroup = Callable[[], Sequence[BaseRoute]]
 GROUPS: list[RouteGroup] = [
-    routes_agents.routes,
-    routes_runs.routes,  # before threads: /threads/runs is not the thread "runs"
-    routes_threads.routes,
-    routes_files.routes,
-    routes_vectors.routes,
-    routes_responses.routes,
-    routes_conversations.routes,
-    routes_openai.routes,
-    routes_sessions.routes,
-    routes_versions.routes,
-    routes_admin.routes,
+    agent_routes.routes,
+    run_routes.routes,  # before threads: /threads/runs is not the thread "runs"
+    thread_routes.routes,
+    file_routes.routes,
+    vector_store_routes.routes,
+    response_routes.routes,
+    conversation_routes.routes,
+    openai_routes.routes,
+    session_routes.routes,
+    new_agent_routes.routes,
+    admin_routes.routes,
 ]
 
 
@@ -75,7 +74,7 @@ def create_app(
             Middleware(PageMiddleware, project=project),  # outermost: not in the log, no faults
             Middleware(RequestLogMiddleware, log=project.requests),
             Middleware(FaultMiddleware, faults=project.faults),
-            Middleware(GateMiddleware, project=project),
+            Middleware(GateMiddleware, settings=project.settings),
         ],
         exception_handlers={
             ApiError: _api_error,

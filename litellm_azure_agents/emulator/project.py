@@ -1,4 +1,4 @@
-"""One local project: its store, its runs, and what routes share."""
+"""One local project: puts the parts together, and starts, resets and stops them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from .core.settings import Settings
 from .core.store import Store
+from .engine.services import Services
 from .engine.toolbox import Interpreter, Toolbox
 from .files.search import Index
 from .files.vector_stores import VectorStores
 from .middleware.faults import Faults
 from .middleware.request_log import RequestLog
-from .models.base import Brain
+from .models.base import Model
 from .responses.engine import Responses
-from .seeds import seed_agents
-from .seeds_new import seed_new_agents
+from .seeds import seed
 from .threads.engine import Runs
 
 
@@ -25,26 +25,22 @@ class Project:
     settings: Settings
     store: Store
     index: Index
-    toolbox: Toolbox
     vectors: VectorStores
-    brain: Brain
     runs: Runs
     responses: Responses
     faults: Faults
     requests: RequestLog
 
     async def reset(self) -> None:
-        """As if just started on an empty store."""
+        """Return to the state of a fresh start on an empty store."""
         await self.halt()
         await self.vectors.shutdown()
-        self.runs.active.clear()
-        self.runs.recent.clear()
+        self.runs.clear()
         self.responses.clear()
         self.store.clear()
         self.faults.clear()
         self.requests.clear()
-        seed_agents(self.store)
-        seed_new_agents(self.store)
+        seed(self.store)
 
     async def halt(self) -> None:
         """End all runs, responses and streams."""
@@ -59,20 +55,16 @@ class Project:
 
 
 def open_project(
-    settings: Settings, brain: Brain, interpreter: Interpreter | None = None
+    settings: Settings, model: Model, interpreter: Interpreter | None = None
 ) -> Project:
-    """Open the store, fail what a crash interrupted, put in the agents that are always there."""
+    """Open the store, fail the runs that a crash interrupted, and add the seeded agents."""
     store = Store(settings.data)
     index = Index(store)
     vectors = VectorStores(store, index, settings.indexing_delay)
-    toolbox = Toolbox(store, index, interpreter)
-    runs = Runs(store, brain, toolbox, vectors, settings)
-    responses = Responses(store, brain, toolbox, vectors, settings)
+    services = Services(settings, store, model, Toolbox(store, index, interpreter), vectors)
+    runs, responses = Runs(services), Responses(services)
     runs.recover()
     responses.recover()
     vectors.resume()
-    seed_agents(store)
-    seed_new_agents(store)
-    return Project(
-        settings, store, index, toolbox, vectors, brain, runs, responses, Faults(), RequestLog()
-    )
+    seed(store)
+    return Project(settings, store, index, vectors, runs, responses, Faults(), RequestLog())

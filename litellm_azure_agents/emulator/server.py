@@ -18,18 +18,15 @@ from starlette.routing import BaseRoute
 from .app import RouteGroup, create_app
 from .core.settings import Settings, Strictness
 from .engine.toolbox import Interpreter
-from .middleware.faults import Faults
+from .middleware.faults import CuttableProtocol, Faults
 from .middleware.request_log import RequestRecord
-from .middleware.transports import CuttableProtocol
-from .models.base import Brain
-from .models.rules import RuleBrain
+from .models.base import Model
+from .models.rules import RuleModel
 from .project import Project, open_project
-from .seeds import seed_agents
-from .seeds_new import named_versions, seed_new_agents
+from .seeds import add_agents
 
 if TYPE_CHECKING:
     from .certificates import Certificate
-    from .models.litellm_model import ModelBrain
 
 T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
@@ -46,13 +43,14 @@ class Emulator:
         client = SomeClient(emulator.endpoint, token=emulator.token)
 
     `token` None accepts any non-empty bearer token (`.token` is then one that works). `data` is
-    the path of a SQLite file to keep everything in. `brain` answers instead of the rules; `groups`
-    and `extra_routes` serve more beside the classic protocol (see `app`). `settings` are the other
-    fields of `Settings`; `strictness` switches what is unconfirmed about the real service.
+    the path of a SQLite file to keep everything in. `groups` and `extra_routes` add routes (see
+    `app`). `settings` are the other fields of `Settings`; `strictness` switches what is unconfirmed
+    about the real service.
 
-    `model` lets a model that LiteLLM can call answer (see `model_brain`); `model_options` go into
-    every call of it. `tls` serves https: True makes a certificate, a directory keeps it there;
-    clients are to trust `.ca_file`.
+    `model` answers instead of the built-in rules: a `Model`, or the name of a model that LiteLLM
+    can call. For the latter, `model_options` are added to every call, and `inject_search` searches
+    files before the model is asked. `tls` serves https: True makes a certificate, a directory keeps
+    its authority there; clients must trust `.ca_file`.
     """
 
     def __init__(
@@ -62,8 +60,7 @@ class Emulator:
         data: str | None = None,
         *,
         host: str = "127.0.0.1",
-        brain: Brain | None = None,
-        model: str | None = None,
+        model: Model | str | None = None,
         model_options: Mapping[str, Any] | None = None,
         inject_search: bool = False,
         tls: bool | str = False,
@@ -81,14 +78,13 @@ class Emulator:
             **settings,
         )
         self.token = token or secrets.token_urlsafe(16)
-        if brain is not None and model is not None:
-            raise ValueError("give a brain or a model, not both")
-        self._model: ModelBrain | None = None
-        if model is not None:
-            from .models.litellm_model import ModelBrain
+        self._refuse_address: Callable[[str, int], None] | None = None
+        if isinstance(model, str):
+            from .models.litellm_model import LiteLLMModel
 
-            self._model = ModelBrain(model, model_options, inject_search=inject_search)
-        self._brain = brain or self._model or RuleBrain()
+            model = LiteLLMModel(model, model_options, inject_search=inject_search)
+            self._refuse_address = model.refuse_loop
+        self._model: Model = model or RuleModel()
         self._tls = tls
         self._certificate: Certificate | None = None
         self._interpreter = interpreter
@@ -113,15 +109,15 @@ class Emulator:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(self._address)
-            if self._model is not None:
-                self._model.refuse_loop(self.host, sock.getsockname()[1])
+            if self._refuse_address is not None:
+                self._refuse_address(self.host, sock.getsockname()[1])
             if self._tls:
                 from .certificates import make_certificate
 
                 self._certificate = make_certificate(
                     self.host, self._tls if isinstance(self._tls, str) else None
                 )
-            self._project = open_project(self.settings, self._brain, self._interpreter)
+            self._project = open_project(self.settings, self._model, self._interpreter)
         except BaseException:
             sock.close()
             raise
@@ -180,7 +176,7 @@ class Emulator:
 
     @property
     def project(self) -> Project:
-        """What is behind the routes; touch it from the emulator's own thread only."""
+        """The project behind the routes; use it from the emulator's own thread only."""
         if self._project is None:
             raise RuntimeError("the emulator has not been started")
         return self._project
@@ -193,12 +189,12 @@ class Emulator:
 
     @property
     def ca_file(self) -> str | None:
-        """With `tls`: the file of the certificate that clients are to trust."""
-        return str(self._certificate.file) if self._certificate else None
+        """With `tls`: the file of the authority that clients must trust."""
+        return str(self._certificate.ca_file) if self._certificate else None
 
     @property
     def endpoint(self) -> str:
-        """The project endpoint, to be given to clients."""
+        """The project endpoint for clients."""
         return self.url + PROJECT_PATH
 
     @property
@@ -208,28 +204,25 @@ class Emulator:
 
     @property
     def faults(self) -> Faults:
-        """Faults by rule; see `faults`."""
+        """Fault rules; see `middleware.faults`."""
         return self.project.faults
 
     def reset(self, *, agents: Iterable[Mapping[str, Any]] = ()) -> None:
-        """As if just started: no requests, no faults, no objects but the seeded agents and these
-        (see `seed`)."""
+        """Return to the state of a fresh start, with these agents in addition (see `seed`)."""
         self._run(self.project.reset())
         self.seed(agents=agents)
 
     def seed(self, *, agents: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Add agents with ids of your own: bodies of POST /assistants with `id` in addition.
+        """Add agents under ids of your own: bodies of POST /assistants with `id` in addition.
 
         Entries with a `definition` are new agents: bodies of a version with `name` in addition.
+        Raises ValueError for an agent that is wrong.
         """
-        given = list(agents)
 
-        async def put() -> None:
-            store = self.project.store
-            seed_agents(store, [a for a in given if "definition" not in a])
-            seed_new_agents(store, named_versions(a for a in given if "definition" in a))
+        async def add() -> None:
+            add_agents(self.project.store, agents)
 
-        self._run(put())
+        self._run(add())
 
     def expire_run(self, run_id: str) -> None:
         """Let an active run expire now."""
@@ -247,7 +240,7 @@ class Emulator:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it listens."""
+    """uvicorn that calls `on_started` when it listens."""
 
     on_started: Callable[[], None]
 
@@ -273,8 +266,7 @@ def build_server(
         timeout_graceful_shutdown=1,
         timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
-        ssl_certfile=str(certificate.file) if certificate else None,
-        ssl_keyfile=str(certificate.key_file) if certificate else None,
+        ssl_certfile=str(certificate.server_file) if certificate else None,
     )
     server = _Server(config)
     server.on_started = on_started

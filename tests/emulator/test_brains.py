@@ -45,7 +45,7 @@ def test_rounds_calls_and_true_usage() -> None:
         [Text("Let me see. "), CallFunction("f", "{}"), Usage(100, 10)],
         [Text("Done."), Usage(200, 20)],
     )
-    with Emulator(brain=brain) as emulator:
+    with Emulator(model=brain) as emulator:
         wire = Wire(emulator)
         tool = {"type": "function", "function": {"name": "f", "description": "F"}}
         format = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "null"}}}
@@ -97,7 +97,7 @@ def test_an_exception_fails_the_run_with_its_text() -> None:
             yield Text("Half ")
             raise RuntimeError("the model is gone")
 
-    with Emulator(brain=Broken()) as emulator:
+    with Emulator(model=Broken()) as emulator:
         wire = Wire(emulator)
         events = wire.ask("asst_echo", "go")
         assert names(events)[-4] == "thread.message.incomplete"
@@ -112,7 +112,7 @@ def test_an_interpreter_runs_code_over_the_files_of_the_run() -> None:
             return [Logs(f"{code} over {sorted(files)}")]
 
     brain = Recorder([RunCode("1+1")], [Text("ok")])
-    with Emulator(brain=brain, interpreter=Interpreter()) as emulator:
+    with Emulator(model=brain, interpreter=Interpreter()) as emulator:
         wire = Wire(emulator)
         upload = {"file": ("data.csv", b"1,2")}
         file = wire.http.post("/files", data={"purpose": "assistants"}, files=upload).json()["id"]
@@ -137,7 +137,7 @@ def test_an_interpreter_runs_code_over_the_files_of_the_run() -> None:
 )
 def test_old_messages_are_left_out(run: dict[str, object], seen: int) -> None:
     brain = Recorder([Text("ok")])
-    with Emulator(brain=brain) as emulator:
+    with Emulator(model=brain) as emulator:
         wire = Wire(emulator)
         messages = [{"role": "user", "content": "word " * 60 + str(n)} for n in range(5)]
         body = {"assistant_id": "asst_echo", "thread": {"messages": messages}, **run}

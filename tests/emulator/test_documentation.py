@@ -20,8 +20,7 @@ from litellm_azure_agents.emulator.middleware.faults import Fault, Faults
 from litellm_azure_agents.emulator.models import scripts
 from litellm_azure_agents.emulator.models.base import Turn
 from litellm_azure_agents.emulator.responses.checks import UNCONFIRMED_WITH_AGENT
-from litellm_azure_agents.emulator.seeds import SEEDED
-from litellm_azure_agents.emulator.seeds_new import SEEDED_NEW
+from litellm_azure_agents.emulator.seeds import SEEDED_CLASSIC, SEEDED_NEW
 
 from .wire import Wire, last_run
 
@@ -112,7 +111,7 @@ def test_options(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_agents() -> None:
     told = {name for row in table("id", "does") for name in re.findall(r"`(asst_\w+)`", row[0])}
-    assert told == {agent["id"] for agent in SEEDED}
+    assert told == {agent["id"] for agent in SEEDED_CLASSIC}
     own = {name for row in table("name", "does") for name in re.findall(r"`(\w+)`", row[0])}
     assert own | {id.removeprefix("asst_") for id in told} == {name for name, _ in SEEDED_NEW}
 

@@ -15,7 +15,7 @@ import pytest
 from litellm_azure_agents.emulator import Emulator
 from litellm_azure_agents.emulator.models.base import SearchHit
 from litellm_azure_agents.emulator.models.code_answers import bar_chart
-from litellm_azure_agents.emulator.models.litellm_model import ModelBrain, ModelRefused
+from litellm_azure_agents.emulator.models.litellm_model import LiteLLMModel, ModelRefused
 from litellm_azure_agents.emulator.models.markers import Markers
 
 from .chat_server import Answer, ChatServer, calls, chat_server, chunk, refuses, says, usage
@@ -455,7 +455,7 @@ def test_approval_of_mcp_calls_and_scripts_beside_the_model() -> None:
 
 
 def test_an_emulator_does_not_ask_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = ModelBrain(
+    own = LiteLLMModel(
         "azure_ai/agents/asst_echo", {"api_base": "http://localhost:8790/api/projects/p"}
     )
     with pytest.raises(ModelRefused, match="ask itself"):
@@ -463,8 +463,8 @@ def test_an_emulator_does_not_ask_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     own.refuse_loop("127.0.0.1", 8791)
     monkeypatch.setenv("AZURE_AI_API_BASE", "http://127.0.0.1:8790/api/projects/p")
     with pytest.raises(ModelRefused):
-        ModelBrain("azure_ai/agents/asst_echo").refuse_loop("127.0.0.1", 8790)
-    ModelBrain("openai/gpt-4o").refuse_loop("127.0.0.1", 8790)
+        LiteLLMModel("azure_ai/agents/asst_echo").refuse_loop("127.0.0.1", 8790)
+    LiteLLMModel("openai/gpt-4o").refuse_loop("127.0.0.1", 8790)
     with Emulator() as first:
         first.stop()
         looped = {"api_base": first.endpoint}

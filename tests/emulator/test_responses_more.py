@@ -250,7 +250,7 @@ class Counting:
 
 
 def test_a_brain_that_counts_itself() -> None:
-    with Emulator(brain=Counting()) as emulator:
+    with Emulator(model=Counting()) as emulator:
         raw = Raw(emulator)
         function = {"type": "function", "name": "f", "parameters": {}}
         make(raw, "own", tools=[function, {"type": "code_interpreter"}])
@@ -274,7 +274,7 @@ class Broken:
 
 
 def test_a_broken_brain_fails_the_response() -> None:
-    with Emulator(brain=Broken()) as emulator:
+    with Emulator(model=Broken()) as emulator:
         raw = Raw(emulator)
         conversation = raw.post("/openai/v1/conversations", {})["id"]
         failed = check_stream(raw.stream("echo", "hi", conversation=conversation))

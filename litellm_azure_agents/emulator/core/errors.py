@@ -1,4 +1,4 @@
-"""Errors as the service words and shapes them: raised below routes, rendered in `app`."""
+"""Errors in the words and shapes of the service. Routes raise them, `app` renders them."""
 
 from __future__ import annotations
 
@@ -42,13 +42,42 @@ class ApiError(Exception):
 
 
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
-    """A 400 in the service's shape."""
+    """A 400 of the classic protocol."""
     return ApiError(400, message, param=param, code=code)
 
 
 def not_found(what: str, id: str) -> ApiError:
-    """The 404 for an object that isn't there."""
+    """A 404 of the classic protocol."""
     return ApiError(404, f"No {what} found with id '{id}'.")
+
+
+class FoundryError(ApiError):
+    """An error as the new protocol words it: always a code, details and the request's id."""
+
+    request_id = ""
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the answer."""
+        return {
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "param": self.param,
+                "type": self.type,
+                "details": [],
+                "additionalInfo": {"request_id": self.request_id},
+            }
+        }
+
+
+def invalid(message: str, param: str | None = None, code: str = "invalid_payload") -> ApiError:
+    """A 400 of the new protocol."""
+    return ApiError(400, message, param=param, code=code)
+
+
+def missing(what: str, id: str) -> ApiError:
+    """A 404 of the new protocol."""
+    return ApiError(404, f"{what} with id '{id}' not found.", code="not_found")
 
 
 def from_validation(error: ValidationError) -> ApiError:
@@ -77,7 +106,7 @@ def from_validation(error: ValidationError) -> ApiError:
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    """`("tools", 0, "~function", "name")` as `tools[0].name`; `~` marks our union tags."""
+    """`("tools", 0, "~function", "name")` as `tools[0].name`; `~` marks the tags of unions."""
     path = ""
     for part in loc:
         if isinstance(part, int):

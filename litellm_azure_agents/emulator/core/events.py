@@ -1,4 +1,4 @@
-"""A run's event log and its rendering as SSE: one writer, any number of readers."""
+"""The event log of a run and its rendering as SSE: one writer, any number of readers."""
 
 from __future__ import annotations
 
@@ -9,28 +9,37 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 DONE = "done"
+SSE_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+ARGUMENT_PIECE = 12  # characters of arguments or code in one delta: enough to be split
 
 
 def frame(event: str, data: Any) -> bytes:
-    """One server-sent event as the service writes it."""
+    """One server-sent event in the service's form."""
     text = data if isinstance(data, str) else dumps(data)
     return f"event: {event}\ndata: {text}\n\n".encode()
 
 
 def dumps(data: Any) -> str:
-    """Compact JSON that keeps every character as it is."""
+    """Compact JSON without escapes for non-ASCII characters."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
+def pieces(text: str) -> list[str]:
+    """A text in parts of a few characters, one for each delta."""
+    return [text[i : i + ARGUMENT_PIECE] for i in range(0, len(text), ARGUMENT_PIECE)]
+
+
 class EventLog:
-    """The events of one run in order, kept as ready frames. `done` ends a stream, not the log:
-    a run that goes on after a submission writes more behind it."""
+    """The events of one run in order, kept as encoded frames.
+
+    `done` ends a stream, not the log: a run that continues after a submission appends more events.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.frames: list[bytes] = []
         self.times: list[float] = []
-        """When each was told, in seconds of the Unix epoch."""
+        """When each was added, in seconds of the Unix epoch."""
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
 
@@ -45,7 +54,7 @@ class EventLog:
         self._wake()
 
     def close(self) -> None:
-        """Let every reader stop where it is (the emulator is going down)."""
+        """End every reader's stream: no more events will come."""
         self._closed = True
         self._wake()
 
@@ -56,9 +65,9 @@ class EventLog:
         self._waiters.clear()
 
     async def read(self, start: int = 0) -> AsyncIterator[bytes]:
-        """Frames from position `start` up to the next `done`, waiting for those to come.
+        """Yield frames from position `start` up to the next `done`; wait for those not there yet.
 
-        Frames that are already there come as one chunk.
+        Frames that are already there are yielded as one chunk.
         """
         position = start
         while True:

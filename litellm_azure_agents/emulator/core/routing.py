@@ -1,16 +1,17 @@
-"""What the new protocol's routes do alike: versions, preview keys, errors in Foundry's shape."""
+"""Tables of routes of both protocols: api-versions, preview features, and the shape of errors."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .errors import ApiError, bad_request
+from .context import context_of
+from .errors import ApiError, FoundryError, bad_request
+from .settings import KNOWN_API_VERSIONS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Table = Sequence[tuple[str, str, Endpoint]]
@@ -29,76 +30,70 @@ _SCHEMA_CODES = frozenset(
 )
 
 
-class FoundryError(ApiError):
-    """An error as the new protocol words it: a code always, details and the request's id."""
+def classic_routes(table: Table) -> list[Route]:
+    """Routes of the classic protocol: any known api-version, errors as they are raised."""
 
-    request_id = ""
+    def versioned(handler: Endpoint) -> Endpoint:
+        @functools.wraps(handler)
+        async def checked(request: Request) -> Response:
+            api_version(request)
+            return await handler(request)
 
-    def body(self) -> dict[str, Any]:
-        """The JSON body of the answer."""
-        return {
-            "error": {
-                "code": self.code,
-                "message": self.message,
-                "param": self.param,
-                "type": self.type,
-                "details": [],
-                "additionalInfo": {"request_id": self.request_id},
-            }
-        }
+        return checked
+
+    return [Route(path, versioned(handler), methods=[method]) for method, path, handler in table]
 
 
-def invalid(message: str, param: str | None = None, code: str = "invalid_payload") -> ApiError:
-    """A 400."""
-    return ApiError(400, message, param=param, code=code)
+def foundry_routes(table: Table, prefix: str = "", version: str | None = None) -> list[Route]:
+    """Routes of the new protocol: errors in Foundry's shape.
 
+    `version` is the only api-version accepted; with None the routes have no api-version at all.
+    """
 
-def missing(what: str, id: str) -> ApiError:
-    """A 404."""
-    return ApiError(404, f"{what} with id '{id}' not found.", code="not_found")
+    def styled(handler: Endpoint) -> Endpoint:
+        @functools.wraps(handler)
+        async def restyled(request: Request) -> Response:
+            try:
+                if version is not None and (given := _given_version(request)) != version:
+                    raise _unsupported(
+                        f"API version '{given}' is not supported here. Supported: '{version}'."
+                    )
+                return await handler(request)
+            except ApiError as error:
+                raise _foundry_error(error, context_of(request.scope).request_id) from error
 
+        return restyled
 
-def table_routes(table: Table, prefix: str = "", version: str | None = None) -> list[Route]:
-    """Routes below a prefix. `version` None: the routes carry no api-version at all."""
     return [
-        Route(prefix + path, _styled(handler, version), methods=[method])
-        for method, path, handler in table
+        Route(prefix + path, styled(handler), methods=[method]) for method, path, handler in table
     ]
 
 
-def _styled(handler: Endpoint, version: str | None) -> Endpoint:
-    """The handler with its api-version checked and its errors in Foundry's shape."""
-
-    @functools.wraps(handler)
-    async def styled(request: Request) -> Response:
-        try:
-            if version is not None:
-                _check_version(request, version)
-            request.state.api_version = "v1"  # what handlers shared with the classic routes see
-            return await handler(request)
-        except ApiError as error:
-            raise _restyled(error, request) from error
-
-    return styled
+def api_version(request: Request) -> str:
+    """The api-version of a classic request. Raises the 400 of a missing or unknown one."""
+    version = _given_version(request)
+    if version not in KNOWN_API_VERSIONS:
+        known = ", ".join(KNOWN_API_VERSIONS)
+        raise _unsupported(f"API version '{version}' is not supported. Known: {known}.")
+    return version
 
 
-def _check_version(request: Request, version: str) -> None:
-    given = request.query_params.get("api-version")
-    if not given:
+def _given_version(request: Request) -> str:
+    version = request.query_params.get("api-version")
+    if not version:
         raise bad_request(
             "The api-version query parameter (?api-version=) is required for all requests.",
             param="api-version",
             code="MissingApiVersionParameter",
         )
-    if given != version:
-        raise bad_request(
-            f"API version '{given}' is not supported here. Supported: '{version}'.",
-            param="api-version",
-            code="UnsupportedApiVersion",
-        )
+    return version
 
 
-def _restyled(error: ApiError, request: Request) -> FoundryError:
+def _unsupported(message: str) -> ApiError:
+    return bad_request(message, param="api-version", code="UnsupportedApiVersion")
+
+
+def _foundry_error(error: ApiError, request_id: str) -> FoundryError:
     code = error.code or _CODES.get(error.status, "invalid_payload")
     if code in _SCHEMA_CODES:
         code = "invalid_payload"
@@ -110,7 +105,7 @@ def _restyled(error: ApiError, request: Request) -> FoundryError:
         type=error.type,
         headers=error.headers,
     )
-    restyled.request_id = str(request.scope.get("state", {}).get("request_id", ""))
+    restyled.request_id = request_id
     return restyled
 
 
@@ -124,7 +119,7 @@ PREVIEW_KEYS = {
 
 
 def require_preview(request: Request, feature: str) -> None:
-    """Refuse a preview kind of agent to a client that has not opted in to it by header."""
+    """Raise the 403 if a request uses a preview feature without the header that opts in to it."""
     if feature not in PREVIEW_KEYS:
         return
     name, key = PREVIEW_KEYS[feature]

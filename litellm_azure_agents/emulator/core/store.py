@@ -247,6 +247,11 @@ class Store:
                 self.db.execute(f"DELETE FROM {table}")
 
 
+def public(doc: Mapping[str, Any]) -> Doc:
+    """An object for clients: without the fields whose names begin with `_`."""
+    return {name: value for name, value in doc.items() if not name.startswith("_")}
+
+
 def _load(text: str) -> Doc:
     doc: Doc = json.loads(text)
     return doc

@@ -1,42 +1,48 @@
-"""A run while it lives: what its task, its writer and its routes share."""
+"""A run or response while it is processed: what its task, its writer and its routes share."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.events import EventLog
 from ..core.store import Doc
 from ..models.base import Item
-from ..threads.writer import RunWriter
-from .budget import Budget
+
+if TYPE_CHECKING:
+    from .tokens import Budget
 
 
 class Stop(Exception):
-    """The run ends now, by the brain's will."""
+    """A run ends now. `reason` says why it is incomplete, `error` why it failed."""
 
-    def __init__(self, status: str, message_reason: str, **fields: Any) -> None:
+    def __init__(
+        self, status: str, reason: str = "", error: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(status)
-        self.status, self.message_reason, self.fields = status, message_reason, fields
+        self.status, self.reason, self.error = status, reason, error
+
+
+def failed(code: str | None, message: str) -> Stop:
+    """The end of a run that failed."""
+    return Stop("failed", error={"code": code, "message": message})
 
 
 @dataclass
-class LiveRun:
-    """A run as long as its task lives, and its events for a while after."""
+class Live:
+    """A run or response as long as its task runs, and its events for some time after."""
 
-    run: Doc
-    agent: Doc
+    doc: Doc
     log: EventLog
-    writer: RunWriter
+    metadata: Mapping[str, str]
+    """The agent's."""
     items: list[Item]
-    deadline: asyncio.TimerHandle | None = None
-    task: asyncio.Task[None] | None = None
-    pending: list[Doc] = field(default_factory=list)
-    """Calls the client must answer while the run is in requires_action."""
-    submission: asyncio.Future[dict[str, Any]] | None = None
+    """The conversation that the model sees."""
     budget: Budget = field(init=False)
-    """Of the round that is played."""
-    listed_servers: set[str] = field(default_factory=set)
-    end: str = "cancelled"
+    """Of the current round."""
+    task: asyncio.Task[None] | None = field(default=None, init=False)
+    finished: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    end: str = field(default="cancelled", init=False)
     """What a cancellation of the task means: cancelled, expired, or shutdown."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..core.ids import new_id, now
 from ..core.store import Store
+from ..files.objects import keep_file
 from ..files.search import Index
 from ..models.base import Logs, OutputFile, SearchHit
 
-_IMAGES = ("png", "jpg", "jpeg", "gif", "webp")
-
 
 class Interpreter(Protocol):
-    """Runs code for real; none is installed by default."""
+    """Runs code. None is installed by default."""
 
     async def run(self, code: str, files: Mapping[str, bytes]) -> Sequence[Logs | OutputFile]:
-        """What the code printed and made."""
+        """Run code beside these files; returns what it printed and the files that it made."""
         ...
 
 
@@ -31,19 +29,15 @@ class Toolbox:
 
     def save_file(self, file: OutputFile) -> str:
         """Keep a file that an agent made; returns its id."""
-        id = new_id("assistant-")
-        with self.store.transaction():
-            self.store.put_blob(id, file.data)
-            self.store.put("file", file_object(id, file.filename, file.data, "assistants_output"))
-        return id
+        return str(keep_file(self.store, file.filename, file.data, "assistants_output")["id"])
 
     def read_file(self, id: str) -> OutputFile | None:
-        """A file of the project: uploaded, or made by an agent."""
+        """A file of the project, uploaded or made by an agent; None if there is none."""
         doc, data = self.store.get("file", id), self.store.blob(id)
         return OutputFile(data, doc["filename"]) if doc is not None and data is not None else None
 
     def files(self, ids: Iterable[str]) -> dict[str, bytes]:
-        """Those of these files that there are, by name."""
+        """The bytes of these files by name; ids without a file are left out."""
         found = filter(None, map(self.read_file, ids))
         return {file.filename: file.data for file in found}
 
@@ -60,26 +54,7 @@ class Toolbox:
         )
 
     async def interpret(self, code: str, files: Mapping[str, bytes]) -> Sequence[Logs | OutputFile]:
-        """Run code, or say that nothing here can."""
+        """Run code; without an interpreter, returns logs that say so."""
         if self.interpreter is None:
             return (Logs("code interpreter is off in this emulator"),)
         return await self.interpreter.run(code, files)
-
-
-def file_object(id: str, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
-    """A file as the service shows it."""
-    return {
-        "id": id,
-        "object": "file",
-        "bytes": len(data),
-        "created_at": now(),
-        "filename": filename,
-        "purpose": purpose,
-        "status": "processed",
-        "status_details": None,
-    }
-
-
-def is_image(filename: str) -> bool:
-    """Whether code interpreter shows such a file as an image instead of linking it."""
-    return filename.lower().rpartition(".")[2] in _IMAGES

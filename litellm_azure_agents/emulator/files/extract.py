@@ -1,12 +1,10 @@
-"""Text out of uploaded files, or the reason why there is none."""
+"""Text extraction from uploaded files."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import zipfile
-import zlib
 
 _TEXT_TYPES = frozenset({
     "c", "cpp", "cs", "css", "go", "html", "java", "js", "json", "md", "php", "py", "rb", "sh",
@@ -15,15 +13,12 @@ _TEXT_TYPES = frozenset({
 _OFFICE_TYPES = frozenset({"docx", "pptx"})
 _TAG = re.compile(r"<[^>]+>")
 _PARAGRAPH = re.compile(r"</(?:w|a):p>")
-_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.S)
-_SHOWN = re.compile(rb"\(((?:\\.|[^\\()])*)\)\s*(?:Tj|'|\")|\[((?:\\.|[^\]])*)\]\s*TJ")
-_LITERAL = re.compile(rb"\(((?:\\.|[^\\()])*)\)")
 MAX_TOKENS = 2_000_000  # the service's limit on a file in a vector store
 CHARACTERS_PER_TOKEN = 4
 
 
 class Unreadable(Exception):
-    """No text: `code` is the vector store's file error, `str()` its message."""
+    """A file without text: `code` is the error of the vector store's file."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -79,15 +74,12 @@ def _office(data: bytes) -> str:
 
 
 def _pdf(data: bytes) -> str:
-    """Text of simple PDFs (literal strings in plain or deflated streams); plain text passes too."""
+    """The text of a PDF's pages. Plain text named .pdf is accepted too."""
     if not data.startswith(b"%PDF"):
         return _decoded(data)
-    shown: list[bytes] = []
-    for match in _STREAM.finditer(data):
-        stream = match.group(1)
-        with contextlib.suppress(zlib.error):  # not deflated: it may be readable as it is
-            stream = zlib.decompress(stream)
-        for literal, array in _SHOWN.findall(stream):
-            shown.append(literal or b"".join(_LITERAL.findall(array)))
-    lines = (re.sub(rb"\\(.)", rb"\1", line).decode("latin-1") for line in shown)
-    return "\n".join(lines)
+    from pypdf import PdfReader
+
+    try:
+        return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(data)).pages)
+    except Exception as error:  # pypdf documents no common base of what damaged files raise
+        raise Unreadable("invalid_file", f"The file could not be parsed: {error}") from error

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Sequence
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..core.errors import ApiError, bad_request
-from ..core.http import answer, api_version, project_of, require
-from ..core.ids import new_id
-from ..engine.toolbox import file_object
-from ..threads.objects import deleted
+from ..core.http import answer, deleted, download, project_of, require
+from ..core.routing import Table, classic_routes
+from ..core.store import Doc
+from .objects import keep_file
 
 PURPOSES = ("assistants", "vision")  # assistants_output is set by the service alone
 
 
 def routes() -> Sequence[BaseRoute]:
     """This group's routes."""
-    return [
-        Route("/files", upload, methods=["POST"]),
-        Route("/files", list_files, methods=["GET"]),
-        Route("/files/{file}", get, methods=["GET"]),
-        Route("/files/{file}", delete, methods=["DELETE"]),
-        Route("/files/{file}/content", content, methods=["GET"]),
+    table: Table = [
+        ("POST", "/files", upload),
+        ("GET", "/files", list_files),
+        ("GET", "/files/{file}", get),
+        ("DELETE", "/files/{file}", delete),
+        ("GET", "/files/{file}/content", content),
     ]
+    return classic_routes(table)
 
 
 async def upload(request: Request) -> Response:
-    api_version(request)
+    return await store_upload(request, PURPOSES)
+
+
+async def store_upload(request: Request, purposes: Sequence[str]) -> Response:
+    """Store the file of a multipart body whose purpose is one of these. Raises the 400."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise bad_request("Files are uploaded as multipart/form-data.", param="file")
-    project = project_of(request)
     try:
         form = await request.form(max_files=1, max_fields=4)
     except HTTPException as error:
@@ -48,7 +51,6 @@ async def upload(request: Request) -> Response:
         raise _missing("file")
     if not isinstance(purpose, str):
         raise _missing("purpose")
-    purposes = request.scope.get("state", {}).get("purposes", PURPOSES)
     if purpose not in purposes:
         known = " and ".join(f"'{name}'" for name in purposes)
         raise bad_request(
@@ -60,15 +62,10 @@ async def upload(request: Request) -> Response:
     filename = name_field if isinstance(name_field, str) else file.filename
     data = await file.read()
     await form.close()
-    doc = file_object(new_id("assistant-"), filename or "file", data, purpose)
-    with project.store.transaction():
-        project.store.put_blob(doc["id"], data)
-        project.store.put("file", doc)
-    return answer(doc)
+    return answer(keep_file(project_of(request).store, filename or "file", data, purpose))
 
 
 async def list_files(request: Request) -> Response:
-    api_version(request)
     purpose = request.query_params.get("purpose")
     files = project_of(request).store.all("file")[::-1]
     shown = [file for file in files if purpose in (None, "", file["purpose"])]
@@ -76,28 +73,22 @@ async def list_files(request: Request) -> Response:
 
 
 async def get(request: Request) -> Response:
-    api_version(request)
-    return answer(require(request, "file", request.path_params["file"]))
+    return answer(_file(request))
 
 
 async def delete(request: Request) -> Response:
-    api_version(request)
-    project = project_of(request)
-    file = require(request, "file", request.path_params["file"])
-    with project.store.transaction():
-        project.vectors.forget_file(file["id"])
-        project.store.delete_blob(file["id"])
-        project.store.delete("file", file["id"])
-    return answer(deleted(file["id"], "file"))
+    id = _file(request)["id"]
+    project_of(request).vectors.delete_file(id)
+    return answer(deleted(id, "file"))
 
 
 async def content(request: Request) -> Response:
-    api_version(request)
-    file = require(request, "file", request.path_params["file"])
-    data = project_of(request).store.blob(file["id"]) or b""
-    name = urllib.parse.quote(file["filename"], safe="")
-    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Response(data, media_type="application/octet-stream", headers=headers)
+    file = _file(request)
+    return download(file["filename"], project_of(request).store.blob(file["id"]) or b"")
+
+
+def _file(request: Request) -> Doc:
+    return require(request, "file", request.path_params["file"])
 
 
 def _missing(name: str) -> ApiError:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from ..threads.schemas import Metadata, Strict
-from ..threads.tool_schemas import VectorStoreDataSource, VectorStoreSources
+from ..core.schemas import DataSource, Metadata, Strict, type_tag
+
+
+class VectorStoreSources(Strict):
+    data_sources: list[DataSource]
 
 
 class AutoChunking(Strict):
@@ -30,13 +33,9 @@ class StaticChunking(Strict):
     static: StaticSizes
 
 
-def _type(value: Any) -> str:
-    return f"~{value.get('type')}" if isinstance(value, dict) else "~?"
-
-
 Chunking = Annotated[
     Annotated[AutoChunking, Tag("~auto")] | Annotated[StaticChunking, Tag("~static")],
-    Discriminator(_type),
+    Discriminator(type_tag),
 ]
 
 
@@ -59,7 +58,7 @@ class VectorStoreCreate(VectorStoreUpdate):
 
 class VectorStoreFileCreate(Strict):
     file_id: str | None = None
-    data_source: VectorStoreDataSource | None = None
+    data_source: DataSource | None = None
     chunking_strategy: Chunking | None = None
 
     @model_validator(mode="after")
@@ -71,7 +70,7 @@ class VectorStoreFileCreate(Strict):
 
 class BatchCreate(Strict):
     file_ids: Annotated[list[str], Field(min_length=1, max_length=500)] | None = None
-    data_sources: Annotated[list[VectorStoreDataSource], Field(min_length=1)] | None = None
+    data_sources: Annotated[list[DataSource], Field(min_length=1)] | None = None
     chunking_strategy: Chunking | None = None
 
     @model_validator(mode="after")

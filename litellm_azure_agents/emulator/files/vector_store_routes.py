@@ -7,15 +7,14 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..core.errors import bad_request
-from ..core.http import answer, api_version, list_answer, project_of, read_body, require
-from ..core.store import Doc
-from ..threads.checks import check_files
-from ..threads.objects import deleted
+from ..core.http import answer, deleted, project_of, read_body, require, stored_page
+from ..core.routing import Table, classic_routes
+from ..core.store import Doc, public
+from .objects import check_files
 from .schemas import BatchCreate, VectorStoreCreate, VectorStoreFileCreate, VectorStoreUpdate
-from .vector_stores import visible
 
 FILE_STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
@@ -24,25 +23,25 @@ def routes() -> Sequence[BaseRoute]:
     """This group's routes."""
     store = "/vector_stores/{store}"
     file, batch = store + "/files/{file}", store + "/file_batches/{batch}"
-    return [
-        Route("/vector_stores", create, methods=["POST"]),
-        Route("/vector_stores", list_stores, methods=["GET"]),
-        Route(store, get, methods=["GET"]),
-        Route(store, update, methods=["POST"]),
-        Route(store, delete, methods=["DELETE"]),
-        Route(store + "/files", add_file, methods=["POST"]),
-        Route(store + "/files", list_files, methods=["GET"]),
-        Route(file, get_file, methods=["GET"]),
-        Route(file, delete_file, methods=["DELETE"]),
-        Route(store + "/file_batches", create_batch, methods=["POST"]),
-        Route(batch, get_batch, methods=["GET"]),
-        Route(batch + "/cancel", cancel_batch, methods=["POST"]),
-        Route(batch + "/files", list_batch_files, methods=["GET"]),
+    table: Table = [
+        ("POST", "/vector_stores", create),
+        ("GET", "/vector_stores", list_stores),
+        ("GET", store, get),
+        ("POST", store, update),
+        ("DELETE", store, delete),
+        ("POST", store + "/files", add_file),
+        ("GET", store + "/files", list_files),
+        ("GET", file, get_file),
+        ("DELETE", file, delete_file),
+        ("POST", store + "/file_batches", create_batch),
+        ("GET", batch, get_batch),
+        ("POST", batch + "/cancel", cancel_batch),
+        ("GET", batch + "/files", list_batch_files),
     ]
+    return classic_routes(table)
 
 
 async def create(request: Request) -> Response:
-    api_version(request)
     project = project_of(request)
     body = await read_body(request, VectorStoreCreate, optional=True)
     check_files(body.get("file_ids") or [], project.store)
@@ -50,8 +49,7 @@ async def create(request: Request) -> Response:
 
 
 async def list_stores(request: Request) -> Response:
-    api_version(request)
-    page = list_answer(request, "vector_store")
+    page = stored_page(request, "vector_store")
     page["data"] = [project_of(request).vectors.shown(doc) for doc in page["data"]]
     return answer(page)
 
@@ -63,11 +61,7 @@ async def get(request: Request) -> Response:
 async def update(request: Request) -> Response:
     doc = _store(request)
     body = await read_body(request, VectorStoreUpdate, optional=True)
-    doc.update(body)
-    doc["metadata"] = doc["metadata"] or {}
-    project = project_of(request)
-    project.store.put("vector_store", doc)
-    return answer(project.vectors.shown(doc))
+    return answer(project_of(request).vectors.update(doc, body))
 
 
 async def delete(request: Request) -> Response:
@@ -84,7 +78,7 @@ async def add_file(request: Request) -> Response:
     check_files(ids, project.store)
     sources = [body["data_source"]] if body.get("data_source") else []
     added = project.vectors.add(store_id, ids, sources, body.get("chunking_strategy"))
-    return answer(visible(added[0]))
+    return answer(public(added[0]))
 
 
 async def list_files(request: Request) -> Response:
@@ -92,7 +86,7 @@ async def list_files(request: Request) -> Response:
 
 
 async def get_file(request: Request) -> Response:
-    return answer(visible(_file(request)))
+    return answer(public(_file(request)))
 
 
 async def delete_file(request: Request) -> Response:
@@ -123,7 +117,6 @@ async def list_batch_files(request: Request) -> Response:
 
 
 def _store(request: Request) -> Doc:
-    api_version(request)
     return require(request, "vector_store", request.path_params["store"])
 
 
@@ -146,6 +139,6 @@ def _file_page(request: Request, store_id: str, where: dict[str, str]) -> dict[s
         )
     if status:
         where = {**where, "status": status}
-    page = list_answer(request, "vector_store_file", store_id, where)
-    page["data"] = [visible(doc) for doc in page["data"]]
+    page = stored_page(request, "vector_store_file", store_id, where)
+    page["data"] = [public(doc) for doc in page["data"]]
     return page

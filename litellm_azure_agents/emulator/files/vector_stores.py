@@ -1,4 +1,4 @@
-"""Vector stores: their files and batches, indexing in the background, and what a run may search."""
+"""Vector stores: files and batches, indexing in the background, and what a run can search."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.ids import new_id, now
-from ..core.store import Doc, Store
+from ..core.store import Doc, Store, public
 from .extract import Unreadable, text_of
 from .search import Index
 
 DAY = 86_400
-THREAD_STORE_DAYS = 7  # a store made for a message's attachments goes a week after its last use
+THREAD_STORE_DAYS = 7  # a store for a message's attachments expires a week after its last use
 DEFAULT_SIZES = {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}
 
 
@@ -66,6 +66,13 @@ class VectorStores:
             "expires_at": expires_at,
         }
 
+    def update(self, doc: Doc, body: Mapping[str, Any]) -> Doc:
+        """Replace the fields that the body has; returns the store as it is shown."""
+        doc.update(body)
+        doc["metadata"] = doc["metadata"] or {}
+        self._store.put("vector_store", doc)
+        return self.shown(doc)
+
     def delete(self, id: str) -> None:
         """Drop a store with its index; the files themselves stay."""
         with self._store.transaction():
@@ -102,7 +109,7 @@ class VectorStores:
         return added
 
     def asset(self, source: Mapping[str, Any] | None) -> str | None:
-        """The uploaded file that stands for a data source: its id or its name ends the URI."""
+        """The id of the file that stands for a data source: its id or its name ends the URI."""
         name = str((source or {}).get("uri", "")).rstrip("/").rpartition("/")[2]
         if self._store.get("file", name) is not None:
             return name
@@ -110,7 +117,7 @@ class VectorStores:
         return str(files[-1]["id"]) if files else None
 
     def settle(self, resources: Mapping[str, Any] | None) -> Doc:
-        """tool_resources whose inline vector stores have been made and are known by id."""
+        """tool_resources with their inline vector stores created and replaced by their ids."""
         settled = dict(resources or {})
         search = settled.get("file_search") or {}
         inline = search.get("vector_stores")
@@ -143,7 +150,7 @@ class VectorStores:
             await asyncio.sleep(0)
 
     def _index_file(self, store_id: str, file_id: str) -> None:
-        """Index a file that is still in progress; failures go into its last_error."""
+        """Index a file that is in progress; a failure is stored as its last_error."""
         doc = self._store.get("vector_store_file", file_id, store_id)
         if doc is None or doc["status"] != "in_progress":
             return
@@ -180,11 +187,14 @@ class VectorStores:
             self._store.delete("vector_store_file", file_id, store_id)
             self._touch(store_id)
 
-    def forget_file(self, file_id: str) -> None:
-        """A file was deleted: take it out of every store."""
-        for doc in self._store.all("vector_store_file"):
-            if doc["id"] == file_id:
-                self.remove_file(doc["vector_store_id"], file_id)
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file of the project, and take it out of every store."""
+        with self._store.transaction():
+            for doc in self._store.all("vector_store_file"):
+                if doc["id"] == file_id:
+                    self.remove_file(doc["vector_store_id"], file_id)
+            self._store.delete_blob(file_id)
+            self._store.delete("file", file_id)
 
     # ---- batches
 
@@ -217,10 +227,10 @@ class VectorStores:
         status = "cancelled" if batch["_cancelled"] else "completed"
         if counts["in_progress"]:
             status = "in_progress"
-        return {**visible(batch), "status": status, "file_counts": counts}
+        return {**public(batch), "status": status, "file_counts": counts}
 
     def cancel_batch(self, batch: Doc) -> Doc:
-        """Stop what is not indexed yet."""
+        """Cancel the files that are not indexed yet."""
         store_id, stopped = batch["vector_store_id"], False
         with self._store.transaction():
             for id in batch["_files"]:
@@ -235,7 +245,7 @@ class VectorStores:
     # ---- threads and runs
 
     def attach_to_thread(self, thread: Doc, file_id: str) -> None:
-        """Make a file searchable in a thread, at once: runs wait for a message's attachments."""
+        """Make a file searchable in a thread at once, before any run can need it."""
         resources = thread["tool_resources"] = dict(thread["tool_resources"] or {})
         ids = store_ids(resources)
         if ids:
@@ -254,7 +264,11 @@ class VectorStores:
     def searchable(self, run: Doc) -> list[str]:
         """Stores that a run searches: its own (or its agent's), then its thread's."""
         thread = self._store.get("thread", run["thread_id"]) or {}
-        ids = store_ids(run["tool_resources"]) + store_ids(thread.get("tool_resources"))
+        own = store_ids(run["tool_resources"])
+        return self.usable(own + store_ids(thread.get("tool_resources")))
+
+    def usable(self, ids: Sequence[str]) -> list[str]:
+        """Those of these stores that exist and are not expired. They count as used now."""
         found = []
         for id in dict.fromkeys(ids):
             doc = self._store.get("vector_store", id)
@@ -276,7 +290,7 @@ class VectorStores:
             self._index_file(doc["vector_store_id"], doc["id"])
 
     async def shutdown(self) -> None:
-        """Stop indexing; `resume` goes on with it."""
+        """Stop indexing; `resume` continues it."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -286,11 +300,6 @@ class VectorStores:
 def store_ids(resources: Mapping[str, Any] | None) -> list[str]:
     """Vector stores named in tool_resources."""
     return list(((resources or {}).get("file_search") or {}).get("vector_store_ids") or [])
-
-
-def visible(doc: Doc) -> Doc:
-    """An object without the fields that are not for clients."""
-    return {name: value for name, value in doc.items() if not name.startswith("_")}
 
 
 def _counts(files: Sequence[Doc]) -> dict[str, int]:

@@ -29,8 +29,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .transports import close_connection
+from ..core.context import context_of
 
 HEADER = "x-emulator-fault"
 EVENT_END = b"\n\n"
@@ -68,7 +69,7 @@ class Fault:
 
 
 class BadFault(ValueError):
-    """The fault's description makes no sense."""
+    """The description of a fault is wrong."""
 
 
 class Faults:
@@ -150,11 +151,11 @@ def _checked(what: Mapping[str, Any]) -> Fault:
 
 
 class _Cut(Exception):
-    """Unwinds the application once its answer has been cut."""
+    """Ends the application once its answer is cut."""
 
 
 class FaultMiddleware:
-    """Plays the faults."""
+    """Makes requests fail as the faults say."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self.app = app
@@ -181,8 +182,8 @@ class FaultMiddleware:
         if fault.status is not None:
             await _refuse(scope, send, fault)
             return
-        state = scope.setdefault("state", {})
-        state["run_expiry"], state["unnoticed"] = fault.run_expiry, fault.unnoticed
+        context = context_of(scope)
+        context.run_lifetime, context.hides_disconnect = fault.run_expiry, fault.unnoticed
         try:
             await self.app(scope, receive, _Cutter(fault, scope, send))
         except _Cut:
@@ -205,7 +206,7 @@ class _Cutter:
                 close_connection(self.scope, reset=fault.mode == "reset")
                 raise _Cut
             if fault.cut_after_bytes is not None or fault.cut_after_events is not None:
-                # The promise of a length would turn a clean end into a broken one.
+                # With a content-length, a clean end would look like a broken one.
                 message["headers"] = [
                     h for h in message["headers"] if h[0].lower() != b"content-length"
                 ]
@@ -257,12 +258,12 @@ class _Cutter:
         return body[at:]
 
     async def _error(self, rest: bytes) -> None:
-        """The service gives up inside a stream: the `error` event is the last one."""
+        """End the answer with an `error` event, as a service that fails inside a stream."""
         body = _error_body(self.scope, replace(self.fault, status=self.fault.status or 500))
         if _is_new_protocol(self.scope):  # there the event is flat, and numbered as all are
-            told = {key: body["error"][key] for key in ("code", "message", "param")}
+            shown = {key: body["error"][key] for key in ("code", "message", "param")}
             number = self.fault.error_after_events
-            body = {"type": "error", "sequence_number": number, **told}
+            body = {"type": "error", "sequence_number": number, **shown}
         data = json.dumps(body)
         rest += f"event: error\ndata: {data}\n\n".encode()
         await self.send({"type": "http.response.body", "body": rest, "more_body": False})
@@ -300,6 +301,39 @@ def _error_body(scope: Scope, fault: Fault) -> dict[str, Any]:
     }
     if _is_new_protocol(scope):
         error["code"] = error["code"] or ("server_error" if status >= 500 else "invalid_payload")
-        id = scope.get("state", {}).get("request_id", "")
-        error = {**error, "details": [], "additionalInfo": {"request_id": id}}
+        info = {"request_id": context_of(scope).request_id}
+        error = {**error, "details": [], "additionalInfo": info}
     return {"error": error}
+
+
+# ---- connections ----------------------------------------------------------------------------
+
+_open: dict[tuple[Any, Any], asyncio.Transport] = {}
+
+
+class CuttableProtocol(H11Protocol):
+    """uvicorn's HTTP protocol that remembers its connections by both addresses."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._key = (self.client, self.server)
+        _open[self._key] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _open.pop(self._key, None)
+        super().connection_lost(exc)
+
+
+def close_connection(scope: Scope, *, reset: bool) -> None:
+    """Close a request's connection, after sending what is written or at once with a reset.
+
+    ASGI gives no access to connections. On a server without `CuttableProtocol` this does nothing:
+    the answer then ends unfinished.
+    """
+    transport = _open.get((tuple(scope["client"] or ()), tuple(scope["server"] or ())))
+    if transport is None:
+        return
+    if reset:
+        transport.abort()
+    else:
+        transport.close()

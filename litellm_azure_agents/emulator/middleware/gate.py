@@ -1,4 +1,4 @@
-"""Who may ask: the name of the host, the bearer token, and how large a body may be."""
+"""Checks of every request: host name, bearer token, size of the body."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import ApiError
 from ..core.settings import Settings
-from ..project import Project
 
 PROJECTS = "/api/projects/"
 
 
 class GateMiddleware:
-    """Asks for a bearer token below `/api/projects/` and bounds bodies."""
+    """Requires a bearer token below `/api/projects/` and bounds bodies."""
 
-    def __init__(self, app: ASGIApp, project: Project) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.project = project
+        self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PROJECTS):
             await self.app(scope, receive, send)
             return
         try:
-            check_host(self.project.settings, scope)
-            check_token(self.project.settings, scope)
+            check_host(self.settings, scope)
+            check_token(self.settings, scope)
             limit = self._body_limit(scope)
         except ApiError as error:
             await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
@@ -46,10 +45,9 @@ class GateMiddleware:
         await self.app(scope, bounded, send)
 
     def _body_limit(self, scope: Scope) -> int:
-        settings = self.project.settings
         content_type = dict(scope["headers"]).get(b"content-type", b"")
         upload = content_type.startswith(b"multipart/")
-        limit = settings.max_upload_bytes if upload else settings.max_body_bytes
+        limit = self.settings.max_upload_bytes if upload else self.settings.max_body_bytes
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
@@ -57,7 +55,7 @@ class GateMiddleware:
 
 
 def check_host(settings: Settings, scope: Scope) -> None:
-    """Refuse a name that a loopback emulator does not have (DNS rebinding)."""
+    """Raise the 403 for a host name that is not this emulator's (DNS rebinding)."""
     allowed = settings.allowed_hosts
     host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
     name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
@@ -66,7 +64,7 @@ def check_host(settings: Settings, scope: Scope) -> None:
 
 
 def check_token(settings: Settings, scope: Scope) -> None:
-    """Ask for the bearer token; raises the 401."""
+    """Raise the 401 if the bearer token is missing or wrong."""
     header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
     scheme, _, token = header.partition(" ")
     token = token.strip()

@@ -1,4 +1,4 @@
-"""What the emulator was asked: the outermost middleware keeps every request it received."""
+"""The log of all requests that the emulator received."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..core.context import context_of
 from ..core.ids import new_id, now
 from ..core.json_body import parse_json
 from ..core.settings import KEPT_REQUESTS
 
 KEPT_BODY_BYTES = 2 * 1024 * 1024
-KEPT_ANSWER_BYTES = 16 * 1024  # of JSON answers; streams are kept by the runs they tell of
+KEPT_ANSWER_BYTES = 16 * 1024  # of JSON answers; the events of streams are kept by their runs
 
 
 @dataclass
@@ -94,7 +95,7 @@ class RequestLogMiddleware:
             received_at=now(),
         )
         self.log.add(record)
-        scope.setdefault("state", {})["request_id"] = record.id
+        context_of(scope).request_id = record.id
 
         async def keep_body() -> Message:
             message = await receive()

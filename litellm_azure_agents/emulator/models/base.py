@@ -1,9 +1,9 @@
-"""The seam between protocols and what answers: a Turn goes in, neutral actions come out.
+"""The interface between protocols and models: a Turn goes in, actions come out.
 
-A `Brain` is asked once a *round*. A round ends when its iterator ends; if it held tool calls, the
-protocol engine gets them answered (by the client, or by the emulator for hosted tools), adds the
-calls to `Turn.items` and asks for the next round. A brain keeps no state of its own, so a run can
-be resumed over HTTP requests, and both protocols render the same actions.
+A `Model` is asked once a *round*. A round ends when its iterator ends. If it had tool calls, the
+engine gets them answered (by the client, or by the emulator for hosted tools), adds the calls to
+`Turn.items` and asks for the next round. A model keeps no state of its own: a run can continue in
+another HTTP request. Both protocols render the same actions.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ Item = MessageItem | CallItem
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """All a brain may know when it is asked for a round."""
+    """Everything a model knows when it is asked for a round."""
 
     agent_id: str
     model: str
@@ -108,7 +108,7 @@ class Turn:
 
     @property
     def user_text(self) -> str:
-        """What the user said last."""
+        """The text of the user's last message."""
         for item in reversed(self.items):
             if isinstance(item, MessageItem) and item.role == "user":
                 return item.text
@@ -116,7 +116,7 @@ class Turn:
 
     @property
     def calls(self) -> tuple[CallItem, ...]:
-        """Tool calls answered since the user last spoke, oldest first."""
+        """Tool calls answered since the user's last message, oldest first."""
         found: list[CallItem] = []
         for item in reversed(self.items):
             if isinstance(item, CallItem):
@@ -131,7 +131,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A file the agent makes; the engine stores it and gives it an id."""
+    """A file that the agent makes; the engine stores it and gives it an id."""
 
     data: bytes
     filename: str
@@ -139,8 +139,8 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """kind: file_citation, file_path or url_citation. `marker` is the text it stands on, which
-    must end where the text of the action that carries it ends."""
+    """`kind` is file_citation, file_path or url_citation. `marker` is the annotated text; it must
+    end where the text of the action that has the annotation ends."""
 
     kind: str
     marker: str
@@ -168,7 +168,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A thought; protocols without reasoning leave it out."""
+    """Reasoning; a protocol without it leaves it out."""
 
     summary: str = ""
     text: str = ""
@@ -176,7 +176,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class OutputItem:
-    """An output item as it is, `type` and all; protocols without items leave it out."""
+    """A whole output item with its `type`; a protocol without items leaves it out."""
 
     fields: Mapping[str, Any]
 
@@ -201,7 +201,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class CallFunction:
-    """Ask the client to run a function; the calls of a round are asked for together."""
+    """A call of a function that the client runs; all calls of a round go to it together."""
 
     name: str
     arguments: str
@@ -209,8 +209,8 @@ class CallFunction:
 
 @dataclass(frozen=True, slots=True)
 class CallPiece:
-    """A function call as it comes: its name first, its arguments bit by bit; `index` tells the
-    calls of a round apart. After the first piece a round has nothing but pieces and Usage."""
+    """A piece of a function call: the first has the name, all have some of the arguments. `index`
+    tells the calls of a round apart. After the first piece, a round has only pieces and Usage."""
 
     index: int
     name: str
@@ -219,9 +219,9 @@ class CallPiece:
 
 @dataclass(frozen=True, slots=True)
 class CallMcp:
-    """Call a tool of an MCP server; the engine asks for approval where the agent demands it.
+    """A call of an MCP server's tool; the engine asks for approval if the agent requires it.
 
-    `output` is what the (imagined) server answers.
+    No server is called: `output` is its answer.
     """
 
     server_label: str
@@ -232,7 +232,7 @@ class CallMcp:
 
 @dataclass(frozen=True, slots=True)
 class SearchFiles:
-    """Search the files the run can see."""
+    """Search the files that the run can see."""
 
     query: str
 
@@ -263,7 +263,7 @@ class UseTool:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let time pass."""
+    """Pause."""
 
     seconds: float
 
@@ -285,7 +285,7 @@ class Incomplete:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """True token counts of this round, from a real model; else the engine counts words."""
+    """Token counts of this round, from a real model. Without it the engine counts words."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -299,18 +299,19 @@ Action = (
 )  # fmt: skip
 
 
-class Brain(Protocol):
-    """What answers. An exception from it fails the run with server_error."""
+class Model(Protocol):
+    """Answers behind an agent. An exception from it fails the run with server_error."""
 
     def respond(self, turn: Turn) -> AsyncIterator[Action]:
         """The actions of the next round of this turn."""
         ...
 
 
-def reports_usage(brain: Brain, turn: Turn) -> bool:
-    """Whether the brain keeps `max_output_tokens` and counts tokens (`Usage`) itself.
+def reports_usage(model: Model, turn: Turn) -> bool:
+    """Whether the model keeps `max_output_tokens` and counts tokens (`Usage`) itself.
 
-    It says so by a method of this name; the engines then neither cut its text nor count words.
+    Such a model has a method of this name that returns True. The engine then neither cuts its text
+    nor counts words.
     """
-    says: Callable[[Turn], bool] | None = getattr(brain, "reports_usage", None)
-    return says is not None and says(turn)
+    method: Callable[[Turn], bool] | None = getattr(model, "reports_usage", None)
+    return method is not None and method(turn)

@@ -1,4 +1,4 @@
-"""Built-in behaviours, by name in `metadata["emulator_behaviour"]`: what scripts can't say."""
+"""Built-in behaviours, named in `metadata["emulator_behaviour"]`, for what scripts can't do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from .base import Action, Fail, Incomplete, NewMessage, NewPart, Text, Turn
-from .speech import words
 
+_SPACE = re.compile(r"\S+\s*|\s+")
 _FAIL = re.compile(r"fail with ([\w.-]+)(?:\s*:\s*(.*))?", re.I | re.S)
 _AFTER_TEXT = re.compile(r"\s*after (?:some )?text\b\.?", re.I)
 _COUNT = re.compile(r"\d{1,9}")
@@ -17,6 +17,12 @@ DEFAULT_MESSAGES = {
     "content_filter": "The response was filtered due to the prompt triggering content management.",
     "invalid_prompt": "The prompt was rejected.",
 }
+
+
+def words(text: str) -> Iterator[Text]:
+    """A text word by word, with every space."""
+    for match in _SPACE.finditer(text):
+        yield Text(match.group())
 
 
 def fail(turn: Turn) -> Iterator[Action]:

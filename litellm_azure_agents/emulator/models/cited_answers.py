@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .base import Action, Annotation, CallItem, SearchHit, Text, ToolSpec, Turn
+from .behaviours import words
 from .code_answers import code_answer
-from .speech import words
 
 _GROUNDING = frozenset({
     "bing_grounding", "bing_custom_search", "azure_ai_search", "sharepoint_grounding",
@@ -23,7 +23,7 @@ def is_grounding(type: str) -> bool:
 
 
 def grounding_fields(tool: ToolSpec, text: str) -> dict[str, str]:
-    """The string map of a hosted tool's call."""
+    """The fields of a hosted tool's call."""
     if tool.type in ("bing_grounding", "bing_custom_search"):
         query = re.sub(r"\W+", "+", text.strip())
         return {"requesturl": f"https://api.bing.microsoft.com/v7.0/search?q={query}"}
@@ -32,7 +32,7 @@ def grounding_fields(tool: ToolSpec, text: str) -> dict[str, str]:
 
 
 def cited_answer(turn: Turn) -> Iterator[Action] | None:
-    """The answer to calls of which one can be cited; None when none can."""
+    """The answer to calls whose results can be cited; None if there are none."""
     last = turn.calls[-1]
     searches = [call for call in turn.calls if call.type == "file_search"]
     if last.type == "code_interpreter":

@@ -1,4 +1,4 @@
-"""What code interpreter gives without running code: logs, a plot as PNG, a CSV file."""
+"""Results of code interpreter without running code: logs, a plot as PNG, a CSV file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from .base import Action, Annotation, CallItem, Image, Logs, OutputFile, RunCode, Text, Turn
-from .speech import words
+from .behaviours import words
 
 _PLOT = re.compile(
     r"\b(?:plots?|charts?|graphs?|draw|pictures?|images?|figures?|diagrams?)\b", re.I
@@ -37,9 +37,9 @@ def numbers(text: str) -> list[float]:
 
 
 def code_actions(text: str) -> RunCode:
-    """The code interpreter call for a request: what it "ran", and what that gave.
+    """The code interpreter call for a request, with its outputs.
 
-    Code that the user brings in a fenced block goes to the emulator's own interpreter.
+    Code in a fenced block of the user's message has none: the emulator's interpreter runs it.
     """
     if own := _FENCE.search(text):
         return RunCode(own.group(1))
@@ -59,7 +59,7 @@ def code_actions(text: str) -> RunCode:
 
 
 def code_answer(turn: Turn, call: CallItem) -> Iterator[Action]:
-    """The message after the code has run: image, file path, or the logs in words."""
+    """The message after the code has run: image, file path, or the logs as text."""
     text = turn.user_text
     if _FENCE.search(text):
         yield from _own_answer(call)
@@ -81,7 +81,7 @@ def code_answer(turn: Turn, call: CallItem) -> Iterator[Action]:
 
 
 def _own_answer(call: CallItem) -> Iterator[Action]:
-    """What the user's own code printed and made."""
+    """The message after the user's own code has run."""
     for id in call.file_ids:
         yield Image(file_id=id)
     yield from words(f"The code printed: {call.output}" if call.output else "The code has run.")

@@ -1,7 +1,7 @@
-"""A brain that asks a model: any that LiteLLM can call. LiteLLM is imported when one is made.
+"""A model that LiteLLM can call. LiteLLM is imported when one is made.
 
-Agents keep their instructions, tools and history; the name of their own model stands for the
-model given here. Agents with a script or a behaviour in their metadata go on playing it.
+Agents keep their instructions, tools and history; the model given here replaces the one that they
+name. Agents with a script or a behaviour in their metadata play that instead.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from .base import (
 from .behaviours import BEHAVIOURS
 from .cited_answers import grounding_fields, is_grounding
 from .markers import Markers, links, passages
-from .messages import Offer, messages_of, offers_of, response_format, tool_choice
-from .rules import RuleBrain
+from .messages import DeclaredTool, declared_tools, messages_of, response_format, tool_choice
+from .rules import RuleModel
 from .scripts import KEY
 
 logger = logging.getLogger(__name__)
@@ -49,43 +49,43 @@ NO_WEB = "(Nothing was found: this emulator does not reach the web.)"
 
 
 class ModelRefused(ValueError):
-    """This model can't be behind the emulator; the text says why."""
+    """This model can't answer for the emulator; the message says why."""
 
 
 @dataclass
 class _Call:
-    """A tool call as its pieces come in."""
+    """A tool call whose pieces are arriving."""
 
     id: str
     name: str = ""
     arguments: str = ""
-    told: int | None = None
-    """Characters of the arguments passed on already; None before the call was begun."""
+    sent: int | None = None
+    """How many characters of the arguments were passed on; None before the first piece."""
 
 
 @dataclass
-class _Heard:
-    """What a round's stream has told beside its text."""
+class _Received:
+    """What the stream of a round has brought so far."""
 
     calls: list[_Call] = field(default_factory=list)
     by_index: dict[int, _Call] = field(default_factory=dict)
-    thoughts: str = ""
+    reasoning: str = ""
     text: list[str] = field(default_factory=list)
     finish: str = ""
     usage: Any = None
     names: set[str] = field(default_factory=set)
-    """Functions that may be called."""
+    """Declared functions."""
 
     @property
-    def begun(self) -> bool:
-        """Whether a call has been passed on already."""
-        return any(call.told is not None for call in self.calls)
+    def sent_calls(self) -> bool:
+        """Whether pieces of calls were passed on."""
+        return any(call.sent is not None for call in self.calls)
 
 
-class ModelBrain:
-    """Answers with a model. `options` go into every call to it as they are (api_base, api_key,
+class LiteLLMModel:
+    """Answers with a model of LiteLLM. `options` are added to every call of it (api_base, api_key,
     mock_response, ...). `inject_search` searches the files before the model is asked, instead of
-    offering it a tool: for models that don't call tools well."""
+    declaring a tool: for models that are bad at calling tools."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class ModelBrain:
         self.model = model
         self.options = dict(options or {})
         self._inject = inject_search
-        self._rules = RuleBrain()
+        self._rules = RuleModel()
 
     def refuse_loop(self, host: str, port: int) -> None:
         """Raise ModelRefused if the model is an agent of the emulator at this address."""
@@ -114,15 +114,15 @@ class ModelBrain:
         local = (*_LOCAL, host, socket.gethostname())
         if there == port and (parts.hostname or "") in local:
             raise ModelRefused(
-                f"the model {self.model!r} at {base} is this very emulator: it would ask itself"
+                f"the model {self.model!r} at {base} is this emulator itself: it would call itself"
             )
 
     def reports_usage(self, turn: Turn) -> bool:
-        """True where the model answers; see `brain.reports_usage`."""
+        """True unless a script or behaviour answers; see `base.reports_usage`."""
         return not _scripted(turn)
 
     async def respond(self, turn: Turn) -> AsyncIterator[Action]:
-        """The next round."""
+        """The actions of the next round."""
         if _scripted(turn):
             async for action in self._rules.respond(turn):
                 yield action
@@ -133,34 +133,34 @@ class ModelBrain:
             yield Usage(0, 0)
             yield SearchFiles(turn.user_text)
             return
-        offers = offers_of(turn, inject=self._inject)
+        tools = declared_tools(turn, inject=self._inject)
         hits = passages(turn.items)
-        markers, heard = Markers(hits, links(turn.items)), _Heard()
-        request = self._request(turn, offers)
+        markers, received = Markers(hits, links(turn.items)), _Received()
+        request = self._request(turn, tools)
         pictures = _unshown(turn)
         streams = turn.parallel_tool_calls and all(
-            offer.spec.type == "function" and offer.spec.config.get("type") != "custom"
-            for offer in offers
+            tool.spec.type == "function" and tool.spec.config.get("type") != "custom"
+            for tool in tools
         )
-        heard.names = {offer.name for offer in offers}
+        received.names = {tool.name for tool in tools}
         try:
-            async for choice in self._chunks(request, heard):
+            async for choice in self._chunks(request, received):
                 delta = choice.delta
-                _hear_calls(heard, delta)
-                heard.thoughts += getattr(delta, "reasoning_content", None) or ""
+                _add_call_pieces(received, delta)
+                received.reasoning += getattr(delta, "reasoning_content", None) or ""
                 if refusal := getattr(delta, "refusal", None):
                     yield Refuse(refusal)
-                for piece in _pieces(heard) if streams else ():
+                for piece in _pieces(received) if streams else ():
                     yield piece
                 if not delta.content:
                     continue
-                if heard.begun:  # no protocol has text behind the calls of a round
-                    logger.warning("text behind calls is left out: %r", delta.content)
+                if received.sent_calls:  # no protocol has text after the calls of a round
+                    logger.warning("text after calls is left out: %r", delta.content)
                     continue
-                if heard.thoughts:
-                    yield Reason("", heard.thoughts)
-                    heard.thoughts = ""
-                heard.text.append(delta.content)
+                if received.reasoning:
+                    yield Reason("", received.reasoning)
+                    received.reasoning = ""
+                received.text.append(delta.content)
                 for id in pictures:
                     yield Image(file_id=id)
                 pictures = []
@@ -174,27 +174,27 @@ class ModelBrain:
             return
         for text in markers.flush():
             yield text
-        if heard.thoughts:
-            yield Reason("", heard.thoughts)
-        if not heard.calls:
+        if received.reasoning:
+            yield Reason("", received.reasoning)
+        if not received.calls:
             for id in pictures:
                 yield Image(file_id=id)
-        yield self._usage(request, heard)
-        if heard.finish == "length":
+        yield self._usage(request, received)
+        if received.finish == "length":
             yield Incomplete("max_completion_tokens")
-        elif heard.finish == "content_filter":
+        elif received.finish == "content_filter":
             yield Incomplete("content_filter")
         else:
-            whole = [call for call in heard.calls if call.told is None]
-            for action in _calls(turn, offers, whole, begun=heard.begun):
+            whole = [call for call in received.calls if call.sent is None]
+            for action in _calls(turn, tools, whole, in_pieces=received.sent_calls):
                 yield action
 
     # ---- the model
 
-    def _request(self, turn: Turn, offers: list[Offer]) -> dict[str, Any]:
+    def _request(self, turn: Turn, tools: list[DeclaredTool]) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self.model,
-            "messages": messages_of(turn, offers),
+            "messages": messages_of(turn, tools),
             # A mock of tool calls is known to LiteLLM's unstreamed way only.
             "stream": not self.options.get("mock_tool_calls"),
             "drop_params": True,
@@ -206,9 +206,9 @@ class ModelBrain:
             "max_tokens": turn.max_output_tokens,
             "response_format": response_format(turn),
         }
-        if offers:
-            optional["tools"] = [offer.definition() for offer in offers]
-            optional["tool_choice"] = tool_choice(turn, offers)
+        if tools:
+            optional["tools"] = [tool.definition() for tool in tools]
+            optional["tool_choice"] = tool_choice(turn, tools)
             optional["parallel_tool_calls"] = None if turn.parallel_tool_calls else False
         request |= {name: value for name, value in optional.items() if value is not None}
         request |= self.options
@@ -216,42 +216,42 @@ class ModelBrain:
             request.setdefault("stream_options", {"include_usage": True})
         return request
 
-    async def _chunks(self, request: Mapping[str, Any], heard: _Heard) -> AsyncIterator[Any]:
-        """Choices of the stream; an answer in one piece looks like a stream of one."""
+    async def _chunks(self, request: Mapping[str, Any], received: _Received) -> AsyncIterator[Any]:
+        """Choices of the stream; an answer in one piece is a stream of one choice."""
         answer: Any = await self._litellm.acompletion(**request)
         if not hasattr(answer, "__aiter__"):
-            heard.usage = getattr(answer, "usage", None)
+            received.usage = getattr(answer, "usage", None)
             choice = answer.choices[0]
             choice.delta = choice.message
-            heard.finish = choice.finish_reason or ""
+            received.finish = choice.finish_reason or ""
             yield choice
             return
         try:
             async for chunk in answer:
-                heard.usage = getattr(chunk, "usage", None) or heard.usage
+                received.usage = getattr(chunk, "usage", None) or received.usage
                 for choice in chunk.choices[:1]:
-                    heard.finish = choice.finish_reason or heard.finish
+                    received.finish = choice.finish_reason or received.finish
                     yield choice
-            # LiteLLM ends a stream that broke off with a "stop" of its own; its mocks have no end.
+            # LiteLLM adds a "stop" to a stream that broke off; its mocks have no finish reason.
             reasons = [getattr(answer, name) for name in _FINISHES if hasattr(answer, name)]
             if reasons and not any(reasons) and "mock_response" not in self.options:
-                raise ConnectionError("The model's answer broke off: it came to no end.")
-        finally:  # a run that is cancelled or expires lets go of its model
+                raise ConnectionError("The model's answer broke off: it has no finish reason.")
+        finally:  # a run that is cancelled or expires closes its stream
             if (close := getattr(answer, "aclose", None)) is not None:
                 await close()
 
-    def _usage(self, request: Mapping[str, Any], heard: _Heard) -> Usage:
-        """What the model says it used, else LiteLLM's estimate."""
-        usage = heard.usage
+    def _usage(self, request: Mapping[str, Any], received: _Received) -> Usage:
+        """The usage that the model reports, else LiteLLM's estimate."""
+        usage = received.usage
         if usage is not None and usage.prompt_tokens is not None:
             details = getattr(usage, "completion_tokens_details", None)
             thinking = getattr(details, "reasoning_tokens", None) or 0
             return Usage(usage.prompt_tokens, usage.completion_tokens or 0, thinking)
         count = self._litellm.token_counter
-        said = "".join([*heard.text, *(call.name + call.arguments for call in heard.calls)])
+        text = "".join([*received.text, *(call.name + call.arguments for call in received.calls)])
         return Usage(
             count(model=self.model, messages=request["messages"]),
-            count(model=self.model, text=said) if said else 0,
+            count(model=self.model, text=text) if text else 0,
         )
 
     def _code_of(self, error: Exception) -> str:
@@ -277,12 +277,12 @@ def _message_of(error: Exception) -> str:
 
 
 def _scripted(turn: Turn) -> bool:
-    """Whether the agent's metadata say what it does."""
+    """Whether the agent's metadata has a script or a behaviour."""
     return KEY in turn.metadata or turn.metadata.get("emulator_behaviour", "") in BEHAVIOURS
 
 
 def _unshown(turn: Turn) -> list[str]:
-    """Images that code has made since the agent last spoke."""
+    """Images that code made since the last message."""
     found: list[str] = []
     for item in turn.items:
         if isinstance(item, MessageItem):
@@ -292,70 +292,70 @@ def _unshown(turn: Turn) -> list[str]:
     return found
 
 
-def _hear_calls(heard: _Heard, delta: Any) -> None:
-    """Put the pieces of tool calls together. Some servers number all calls 0 and give ids."""
+def _add_call_pieces(received: _Received, delta: Any) -> None:
+    """Add the pieces of tool calls. Some servers number all calls 0 and tell them by id."""
     for piece in getattr(delta, "tool_calls", None) or ():
         index = getattr(piece, "index", None)
-        call = heard.by_index.get(index) if index is not None else None
+        call = received.by_index.get(index) if index is not None else None
         function = piece.function
         if call is None or (piece.id and call.id and piece.id != call.id and function.name):
             call = _Call(piece.id or "")
-            heard.calls.append(call)
+            received.calls.append(call)
             if index is not None:
-                heard.by_index[index] = call
+                received.by_index[index] = call
         call.name += function.name or ""
         call.arguments += function.arguments or ""
 
 
-def _pieces(heard: _Heard) -> Iterator[Action]:
-    """What has come of calls since the last time; a call is begun with its first argument."""
-    for index, call in enumerate(heard.calls):
-        told = call.told or 0
-        if call.name in heard.names and len(call.arguments) > told:
-            call.told = len(call.arguments)
-            yield CallPiece(index, call.name, call.arguments[told:])
+def _pieces(received: _Received) -> Iterator[Action]:
+    """Pieces of calls that were not passed on; a call is passed on once it has arguments."""
+    for index, call in enumerate(received.calls):
+        sent = call.sent or 0
+        if call.name in received.names and len(call.arguments) > sent:
+            call.sent = len(call.arguments)
+            yield CallPiece(index, call.name, call.arguments[sent:])
 
 
-def _calls(turn: Turn, offers: list[Offer], calls: list[_Call], *, begun: bool) -> Iterator[Action]:
-    """The model's calls as actions, hosted ones first: the engine answers them at once.
+def _calls(
+    turn: Turn, tools: list[DeclaredTool], calls: list[_Call], *, in_pieces: bool
+) -> Iterator[Action]:
+    """The model's calls as actions; hosted ones come first, as the engine answers them at once.
 
-    With `begun`, others have been passed on in pieces, and these few go the same way.
+    `in_pieces`: other calls of the round were passed on in pieces, so these are too.
     """
     if not turn.parallel_tool_calls:
         calls = calls[:1]
-    known = {offer.name: offer for offer in offers}
+    known = {tool.name: tool for tool in tools}
     functions: list[Action] = []
     for number, call in enumerate(calls):
-        offer = known.get(call.name)
-        if offer is None:
+        tool = known.get(call.name)
+        if tool is None:
             message = f"The model called {call.name!r}, which is none of the agent's tools."
             yield Fail("server_error", message)
             return
-        if begun:
+        if in_pieces:
             yield CallPiece(-1 - number, call.name, call.arguments or "{}")
-        elif offer.spec.type == "function":
+        elif tool.spec.type == "function":
             functions.append(CallFunction(call.name, call.arguments or "{}"))
-        elif offer.spec.type == "mcp":
+        elif tool.spec.type == "mcp":
             asked = _argument(call, "query")
-            output = f"{offer.spec.name}.{offer.mcp_tool} found 1 result for: {asked}"
-            functions.append(
-                CallMcp(offer.spec.name, offer.mcp_tool, call.arguments or "{}", output)
-            )
-        elif offer.spec.type == "file_search":
+            output = f"{tool.spec.name}.{tool.mcp_tool} found 1 result for: {asked}"
+            functions.append(CallMcp(tool.spec.name, tool.mcp_tool, call.arguments or "{}", output))
+        elif tool.spec.type == "file_search":
             yield SearchFiles(_argument(call, "query"))
-        elif offer.spec.type == "code_interpreter":
+        elif tool.spec.type == "code_interpreter":
             yield RunCode(_argument(call, "code"))
         else:
             asked = _argument(call, "input")
-            fields = grounding_fields(offer.spec, asked)
-            if is_grounding(offer.spec.type):
+            fields = grounding_fields(tool.spec, asked)
+            if is_grounding(tool.spec.type):
                 fields["output"] = NO_WEB
-            yield UseTool(offer.spec.type, fields, offer.spec.name or offer.spec.type)
+            yield UseTool(tool.spec.type, fields, tool.spec.name or tool.spec.type)
     yield from functions
 
 
 def _argument(call: _Call, name: str) -> str:
-    """One string out of a call's arguments, or all of them as they are."""
+    """One string of a call's arguments; all of them if there is no such argument."""
     try:
         value = json.loads(call.arguments)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Markers in the text of a model: found while it streams, and turned into annotations; no I/O."""
+"""Markers in the text of a model, turned into annotations while the text streams; no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SANDBOX = "sandbox:/mnt/data/"
 
 
 def passages(items: Sequence[Item]) -> list[SearchHit]:
-    """All passages found in a conversation; a passage's place is the number in its marker."""
+    """All passages found in a conversation; markers number them in this order."""
     return [hit for item in items if isinstance(item, CallItem) for hit in item.hits]
 
 
@@ -25,37 +25,37 @@ def marker_of(number: int, hit: SearchHit) -> str:
 
 
 def links(items: Sequence[Item]) -> dict[str, str]:
-    """The files that code has made: ids by what links to them."""
+    """Ids of the files that code made, by the links to them."""
     made = [file for item in items if isinstance(item, CallItem) for file in item.files]
     return {SANDBOX + name: id for name, id in made}
 
 
 class Markers:
-    """Text goes in as it comes; out come texts that end with what they are annotated with.
+    """Splits streamed text so that every annotated text ends with its marker.
 
-    Nothing is held back but what may be the beginning of a marker.
+    Only what may be the beginning of a marker is held back.
     """
 
     def __init__(self, hits: Sequence[SearchHit], links: Mapping[str, str]) -> None:
         self._hits = hits
         self._links = links
         self._held = ""
-        self._said = ""
+        self._before = ""
 
     def feed(self, text: str) -> Iterator[Text]:
-        """What can be said now."""
+        """Take more text; yields what can be passed on."""
         self._held += text
         yield from self._release(last=False)
 
     def flush(self) -> Iterator[Text]:
-        """The rest, when no more text comes."""
+        """Yield the rest, when no more text comes."""
         yield from self._release(last=True)
 
     def _release(self, *, last: bool) -> Iterator[Text]:
         while self._held:
             start, end, annotation = self._next(last)
             if start:
-                yield self._say(self._held[:start])
+                yield self._text(self._held[:start])
             if end is None:
                 self._held = self._held[start:]
                 return
@@ -63,14 +63,14 @@ class Markers:
             self._held = self._held[end:]
             if annotation is not None and annotation.kind == "file_citation":
                 marked = annotation.marker
-            yield self._say(marked, annotation)
+            yield self._text(marked, annotation)
 
-    def _say(self, text: str, annotation: Annotation | None = None) -> Text:
-        self._said = "" if annotation else (self._said + text)[-SENTENCE:]
+    def _text(self, text: str, annotation: Annotation | None = None) -> Text:
+        self._before = "" if annotation else (self._before + text)[-SENTENCE:]
         return Text(text, (annotation,) if annotation else ())
 
     def _next(self, last: bool) -> tuple[int, int | None, Annotation | None]:
-        """Where the next marker begins and ends: no end means that it has to be waited for."""
+        """Where the next marker begins and ends. No end: more text is needed to tell."""
         held = self._held
         starts = [n for n in (held.find("【"), self._link_start()) if n >= 0]
         if (not self._hits and not self._links) or not starts:
@@ -81,7 +81,7 @@ class Markers:
             if match := _CITATION.match(rest):
                 number = int(match.group(1))
                 if number < len(self._hits):
-                    before = self._said + held[:start]
+                    before = self._before + held[:start]
                     return start, start + match.end(), self._citation(number, before)
                 return start, start + match.end(), None
             whole = "】" in rest or len(rest) > LONGEST_CITATION or last
@@ -96,7 +96,7 @@ class Markers:
         return start, start + len(found), annotation
 
     def _link_start(self) -> int:
-        """Where a link to a made file begins, or may begin at the end of the text; else -1."""
+        """Where a link to a file that code made begins, or may begin at the end; else -1."""
         if not self._links:
             return -1
         start = self._held.find(SANDBOX)

@@ -1,4 +1,4 @@
-"""A turn in the form of a chat model's request: messages, tools, tool choice; no I/O."""
+"""A turn as a chat completion request: messages, tools, tool choice; no I/O."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _LINK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A tool as a model sees it: always a function."""
+class DeclaredTool:
+    """A tool as it is declared to a chat model: always a function."""
 
     name: str
     spec: ToolSpec
@@ -51,9 +51,9 @@ def _one_string(name: str, about: str) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": [name]}
 
 
-def offers_of(turn: Turn, *, inject: bool = False) -> list[Offer]:
-    """Every tool of the turn; with `inject`, files are searched unasked and not offered."""
-    offers: list[Offer] = []
+def declared_tools(turn: Turn, *, inject: bool = False) -> list[DeclaredTool]:
+    """Every tool of the turn; with `inject` all but file search, which needs no call then."""
+    declared: list[DeclaredTool] = []
     taken = {tool.name for tool in turn.tools if tool.type == "function"}
 
     def unique(wanted: str) -> str:
@@ -67,30 +67,34 @@ def offers_of(turn: Turn, *, inject: bool = False) -> list[Offer]:
         if tool.type == "function":
             parameters = tool.parameters or {"type": "object", "properties": {}}
             strict = tool.config.get("strict")
-            offers.append(Offer(tool.name, tool, tool.description, parameters, strict=strict))
+            declared.append(
+                DeclaredTool(tool.name, tool, tool.description, parameters, strict=strict)
+            )
         elif tool.type == "file_search":
             if not inject:
                 about = "Search the files of the user and of this assistant for passages."
                 query = _one_string("query", "What to look for, in a few words")
-                offers.append(Offer(unique("file_search"), tool, about, query))
+                declared.append(DeclaredTool(unique("file_search"), tool, about, query))
         elif tool.type == "code_interpreter":
             about = "Run Python code; what it prints comes back, files are in its directory."
             code = _one_string("code", "Python code")
-            offers.append(Offer(unique("code_interpreter"), tool, about, code))
+            declared.append(DeclaredTool(unique("code_interpreter"), tool, about, code))
         elif tool.type == "mcp":
             for name in tool.config.get("allowed_tools") or ["search"]:
                 about = f"The tool {name} of the server {tool.name}. {tool.description}".strip()
                 query = _one_string("query", "What is asked of the tool")
-                offers.append(Offer(unique(f"{tool.name}_{name}"), tool, about, query, name))
+                declared.append(
+                    DeclaredTool(unique(f"{tool.name}_{name}"), tool, about, query, name)
+                )
         else:
             query = _one_string("input", "What is asked of the tool")
             about = tool.description or f"The tool {tool.type}."
-            offers.append(Offer(unique(tool.name or tool.type), tool, about, query))
-    return offers
+            declared.append(DeclaredTool(unique(tool.name or tool.type), tool, about, query))
+    return declared
 
 
-def tool_choice(turn: Turn, offers: Sequence[Offer]) -> Any:
-    """What the request says about using tools; a choice is for the first round only."""
+def tool_choice(turn: Turn, tools: Sequence[DeclaredTool]) -> Any:
+    """`tool_choice` of the request; a named or required tool is for the first round only."""
     choice = turn.tool_choice
     if choice.mode == "none":
         return "none"
@@ -98,14 +102,14 @@ def tool_choice(turn: Turn, offers: Sequence[Offer]) -> Any:
         return None
     if choice.mode == "required":
         return "required"
-    for offer in offers:
-        if offer.spec.type == choice.type and choice.name in ("", offer.spec.name):
-            return {"type": "function", "function": {"name": offer.name}}
+    for tool in tools:
+        if tool.spec.type == choice.type and choice.name in ("", tool.spec.name):
+            return {"type": "function", "function": {"name": tool.name}}
     return None
 
 
 def response_format(turn: Turn) -> dict[str, Any] | None:
-    """The form of the answer in a request."""
+    """`response_format` of the request."""
     format = turn.response_format
     if format is None or format["type"] == "json_object":
         return dict(format) if format else None
@@ -116,7 +120,7 @@ def response_format(turn: Turn) -> dict[str, Any] | None:
 # ---- messages -------------------------------------------------------------------------------
 
 
-def messages_of(turn: Turn, offers: Sequence[Offer]) -> list[dict[str, Any]]:
+def messages_of(turn: Turn, tools: Sequence[DeclaredTool]) -> list[dict[str, Any]]:
     """Instructions, history, and calls with their results."""
     kinds = {tool.type for tool in turn.tools}
     system = [turn.instructions]
@@ -133,8 +137,8 @@ def messages_of(turn: Turn, offers: Sequence[Offer]) -> list[dict[str, Any]]:
             continue
         result = _result(item, searched)
         searched += len(item.hits)
-        name = _called(item, offers)
-        if name is None:  # nothing to call it by: the model is told in words
+        name = _called(item, tools)
+        if name is None:  # no declared tool of that name: the result is given as text
             about = f"Result of {item.name or item.type} for {item.arguments}:\n{result}"
             messages.append({"role": "system", "content": about})
             continue
@@ -174,24 +178,24 @@ def _image(image: ImageRef, turn: Turn) -> dict[str, Any] | None:
     return {"type": "image_url", "image_url": shown}
 
 
-def _called(call: CallItem, offers: Sequence[Offer]) -> str | None:
-    """The name by which the model can have called this."""
-    for offer in offers:
+def _called(call: CallItem, tools: Sequence[DeclaredTool]) -> str | None:
+    """The name of the declared tool that this call used, None if there is none."""
+    for tool in tools:
         kind = "function" if call.type == "custom_tool" else call.type
-        if offer.spec.type != kind:
+        if tool.spec.type != kind:
             continue
-        if kind == "function" and call.name != offer.name:
+        if kind == "function" and call.name != tool.name:
             continue
         if call.type == "mcp" and (call.server_label, call.name) != (
-            offer.spec.name, offer.mcp_tool,
+            tool.spec.name, tool.mcp_tool,
         ):  # fmt: skip
             continue
-        return offer.name
-    return call.name if call.type == "function" and offers else None
+        return tool.name
+    return call.name if call.type == "function" and tools else None
 
 
 def _arguments(call: CallItem) -> str:
-    """Arguments as a JSON object, which is what models have to be shown."""
+    """The arguments as a JSON object, the only form that models take."""
     wrapped = {"file_search": "query", "code_interpreter": "code"}
     if call.type not in wrapped:
         try:
@@ -204,7 +208,7 @@ def _arguments(call: CallItem) -> str:
 
 
 def _result(call: CallItem, first: int) -> str:
-    """What a call gave, for the model to read; `first` is the number of its first passage."""
+    """The result of a call as text; `first` is the number of its first passage."""
     if call.type == "file_search":
         found = [f"{marker_of(first + n, hit)}\n{hit.text}" for n, hit in enumerate(call.hits)]
         return "\n\n".join(found) or "No passage was found."

@@ -1,9 +1,9 @@
-"""The default brain: deterministic and model-free, it acts from the agent's own definition.
+"""The default model: deterministic rules that act from the agent's own definition.
 
 In this order: a script in the agent's metadata (see `scripts`); a built-in behaviour named there
-(see `behaviours`); else the general rules: call the tools that the user's text speaks of, then
-answer with what they gave; answer questions about instructions and history; give JSON where a
-format asks for it; else echo.
+(see `behaviours`); else the general rules: call the tools that the user's text mentions, then
+answer with their results; answer questions about instructions and history; answer in JSON if the
+response format says so; else echo.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from .base import (
     UseTool,
     Wait,
 )
-from .behaviours import BEHAVIOURS
+from .behaviours import BEHAVIOURS, words
 from .cited_answers import cited_answer, grounding_fields, is_grounding
 from .code_answers import code_actions, wants_code
 from .scripts import play_script, script_of
-from .speech import words
 
 _STOP = frozenset(
     [
@@ -93,8 +92,8 @@ _INSTRUCTIONS = re.compile(
 )
 
 
-class RuleBrain:
-    """The brain an emulator has when it is given no other."""
+class RuleModel:
+    """The model of an emulator that is given no other."""
 
     async def respond(self, turn: Turn) -> AsyncIterator[Action]:
         """The next round; pauses come from the agent's metadata (milliseconds)."""
@@ -131,7 +130,7 @@ def general(turn: Turn) -> Iterator[Action]:
 
 
 def next_calls(turn: Turn) -> list[Action]:
-    """The tool calls still to make in this turn, as many as go into the next round."""
+    """The tool calls of the next round."""
     if turn.tool_choice.mode == "none":
         return []
     planned = plan(turn)
@@ -144,7 +143,7 @@ def next_calls(turn: Turn) -> list[Action]:
 
 
 def plan(turn: Turn) -> list[Action]:
-    """All calls that the user's text asks for, hosted tools first."""
+    """All calls that the user's text asks for; hosted tools come first."""
     text = turn.user_text
     chosen = turn.tool_choice
     if chosen.mode == "named":
@@ -157,7 +156,7 @@ def plan(turn: Turn) -> list[Action]:
     if _INSTRUCTIONS.search(text) or _HISTORY.search(text):
         wanted: list[ToolSpec] = []
     else:
-        wanted = [tool for tool in turn.tools if speaks_of(text, tool, turn.tools)]
+        wanted = [tool for tool in turn.tools if mentions(text, tool, turn.tools)]
     if not wanted and chosen.mode == "required":
         wanted = list(turn.tools[:1])
     wanted.sort(key=lambda tool: tool.type in ("function", "mcp"))
@@ -165,10 +164,10 @@ def plan(turn: Turn) -> list[Action]:
 
 
 def portion(text: str, tool: ToolSpec, wanted: Sequence[ToolSpec]) -> str:
-    """The clauses of a text that are about one of several function tools.
+    """The clauses of a text that belong to one of several function tools.
 
-    "the weather in Oslo and the time in Rome" asks each tool about its own place; a clause that
-    names no tool belongs to the one before it, and a tool whose clauses name nothing gets all.
+    "the weather in Oslo and the time in Rome" asks each tool about its own place. A clause that
+    names no tool belongs to the tool before it. A tool whose clauses name no place gets all.
     """
     functions = [t for t in wanted if t.type == "function"]
     if tool.type != "function" or len(functions) < 2:
@@ -200,8 +199,8 @@ def calls_of(tool: ToolSpec, text: str) -> list[Action]:
     return [UseTool(tool.type, grounding_fields(tool, text), tool.name or tool.type)]
 
 
-def speaks_of(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
-    """Whether the text asks for this tool."""
+def mentions(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
+    """Whether a text asks for this tool."""
     if tool.type == "code_interpreter":
         return wants_code(text) or (len(tools) == 1 and "code" in text.lower())
     if tool.type == "file_search":
@@ -215,9 +214,9 @@ def speaks_of(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
         names = [tool.name, *(tool.config.get("allowed_tools") or [])]
         if any(_significant(name) & stems for name in names):
             return True
-        # An agent with nothing else to do than to ask its server asks it.
+        # An agent whose only other tools are not mentioned asks its server.
         others = [t for t in tools if t is not tool and t.type != "mcp"]
-        return not any(speaks_of(text, other, others) for other in others)
+        return not any(mentions(text, other, others) for other in others)
     if _significant(tool.name) & stems:
         return True
     about = _significant(tool.description)
@@ -241,7 +240,7 @@ def _stem(word: str) -> str:
 
 
 def answer_text(turn: Turn) -> str:
-    """What to say when no tool is left to call."""
+    """The answer when no tool is left to call."""
     text = turn.user_text
     if turn.response_format is not None:
         return json_answer(turn)
@@ -270,7 +269,7 @@ def _result(call: CallItem) -> str:
 
 
 def _seen(turn: Turn) -> str:
-    """Images and files that came with what the user said last."""
+    """A note on the images and files of the user's last message."""
     last = next(
         (i for i in reversed(turn.items) if isinstance(i, MessageItem) and i.role == "user"), None
     )
@@ -298,7 +297,7 @@ def json_answer(turn: Turn) -> str:
 
 
 def say(turn: Turn, text: str) -> Iterator[Action]:
-    """The answer in words; with citations where files or the web were searched."""
+    """The answer as text, with citations if files or the web were searched."""
     if turn.calls and turn.response_format is None:
         cited = cited_answer(turn)
         if cited is not None:

@@ -23,7 +23,7 @@ of these keys:
     {"fail": "server_error", "message": "..."}  the run fails
     {"incomplete": "content_filter"}            the run stops early
 
-A call (of any kind) ends a round: what stands behind it is played when its result is in.
+A call of any kind ends a round. What follows it is played when the call has its result.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ from .base import (
     UseTool,
     Wait,
 )
+from .behaviours import words
 from .code_answers import bar_chart, numbers
-from .speech import words
 
 KEY = "emulator_script"
 _CALLS = ("call", "calls", "mcp", "search", "code", "tool")
 
 
 class BadScript(ValueError):
-    """The script in an agent's metadata can't be played; the run fails with this text."""
+    """A script that can't be played; the run fails with this message."""
 
 
 def script_of(metadata: Mapping[str, str]) -> list[dict[str, Any]] | None:
-    """The script in an agent's metadata, None when there is none."""
+    """The script in an agent's metadata, None if there is none. Raises BadScript."""
     if KEY not in metadata:
         return None
     text, number = metadata[KEY], 2

@@ -1,22 +1,24 @@
 """What the page shows of a project: rows of its lists, and details. Reads only; no HTTP.
 
-Lists come newest first in pages of `PAGE` rows; `next` is the number to ask for the following page
-with, None at the end. A search looks at `BUDGET` objects a page at most, so that a page may hold
-few rows (or none) and still have a `next`: the event loop is never held for long.
+Lists come newest first in pages of `PAGE` rows; `next` is the number that asks for the next page,
+None at the end. A search looks at `BUDGET` objects a page at most, so a page may have few rows, or
+none, and still have a `next`: the event loop is not blocked for long.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..core.store import Doc, Entry, Store
+from ..core.store import Doc, Entry, Store, public
 from ..middleware.request_log import RequestRecord
-from ..project import Project
-from ..responses.objects import ENDED, INCLUDES, public, with_includes
+from ..responses.objects import ENDED, INCLUDES, shown_response, with_includes
 from ..threads.objects import TERMINAL
 from .search import around, found, plain_parts, texts_of
+
+if TYPE_CHECKING:
+    from ..project import Project
 
 PAGE = 100
 BUDGET = 2000
@@ -25,15 +27,15 @@ TITLE = 140
 _BATCH = 200
 FILES = ("file", "container_file", "vector_store")
 
-Row = dict[str, Any]
-Look = Callable[[Entry], "Row | None"]
+Look = Callable[[Entry], "Doc | None"]
+"""Makes a row of an object, or None for one that is not listed."""
 
 
 def overview(project: Project) -> Doc:
-    """Numbers for the navigation; grows cheap and often."""
+    """The numbers in the navigation."""
     store = project.store
     live = [run.run["status"] for run in project.runs.active.values()]
-    busy = [r for r in project.responses.recent.values() if not r.finished.is_set()]
+    busy = project.responses.unfinished()
     return {
         "changes": [store.changes, project.requests.changes],
         "threads": store.count("thread") + store.count("conversation"),
@@ -53,7 +55,7 @@ def listed(
     store: Store, kinds: Sequence[str], before: int | None, words: Sequence[str], look: Look
 ) -> Doc:
     """One page of objects of some kinds: the rows that `look` makes of them."""
-    rows: list[Row] = []
+    rows: list[Doc] = []
     seen, parts = 0, plain_parts(words)
     while True:
         batch = store.newest(kinds, before=before, containing=parts, limit=_BATCH)
@@ -69,7 +71,7 @@ def listed(
 
 
 def threads(project: Project, before: int | None, words: Sequence[str], kind: str) -> Doc:
-    """Threads and conversations; a search finds them by what was said in them."""
+    """Threads and conversations; a search finds them by their messages."""
     store = project.store
     inside = {"thread": "message", "conversation": "conversation_item"}
     kinds = [kind] if kind in inside else [*inside]
@@ -77,7 +79,7 @@ def threads(project: Project, before: int | None, words: Sequence[str], kind: st
         return listed(store, kinds, before, (), lambda e: _thread_row(project, e.kind, e.doc))
     given: set[str] = set()
 
-    def look(entry: Entry) -> Row | None:
+    def look(entry: Entry) -> Doc | None:
         owner = entry.doc["id"] if entry.kind in inside else entry.parent
         kind = entry.kind if entry.kind in inside else entry.kind.removesuffix("_item")
         kind = "thread" if kind == "message" else kind
@@ -91,7 +93,7 @@ def threads(project: Project, before: int | None, words: Sequence[str], kind: st
     return listed(store, [*kinds, *(inside[k] for k in kinds)], before, words, look)
 
 
-def _thread_row(project: Project, kind: str, doc: Doc) -> Row:
+def _thread_row(project: Project, kind: str, doc: Doc) -> Doc:
     store, id = project.store, doc["id"]
     if kind == "thread":
         first = store.page("message", id, limit=1, order="asc").data
@@ -116,7 +118,7 @@ def _thread_row(project: Project, kind: str, doc: Doc) -> Row:
 def runs(project: Project, before: int | None, words: Sequence[str], which: str) -> Doc:
     """Runs and responses. `which` is "", active, waiting, or failed (ended without an answer)."""
 
-    def look(entry: Entry) -> Row | None:
+    def look(entry: Entry) -> Doc | None:
         doc = _current(project, entry.kind, entry.doc)
         status = doc["status"]
         over = status in TERMINAL or status in ENDED
@@ -125,7 +127,8 @@ def runs(project: Project, before: int | None, words: Sequence[str], which: str)
             "waiting": status == "requires_action",
             "failed": over and status != "completed",
         }.get(which, True)
-        if not wanted or (words and found(public(doc), words) is None):
+        shown = shown_response(doc) if entry.kind == "response" else doc
+        if not wanted or (words and found(shown, words) is None):
             return None
         return run_row(project.store, doc)
 
@@ -133,12 +136,12 @@ def runs(project: Project, before: int | None, words: Sequence[str], which: str)
 
 
 def _current(project: Project, kind: str, doc: Doc) -> Doc:
-    """A response is written at its beginning and its end; in between the live one is right."""
+    """The object as it is now: responses are stored at their beginning and end only."""
     live = project.responses.recent.get(doc["id"]) if kind == "response" else None
     return live.response if live else doc
 
 
-def run_row(store: Store, doc: Mapping[str, Any]) -> Row:
+def run_row(store: Store, doc: Mapping[str, Any]) -> Doc:
     """A run or response as a row."""
     usage = doc["usage"] or {}
     error = doc.get("last_error") or doc.get("error") or doc.get("incomplete_details") or {}
@@ -169,14 +172,14 @@ def agents(project: Project, before: int | None, words: Sequence[str], which: st
     store = project.store
     kinds = {"classic": ["assistant"], "new": ["agent"]}.get(which, ["assistant", "agent"])
 
-    def look(entry: Entry) -> Row | None:
+    def look(entry: Entry) -> Doc | None:
         row = _agent_row(store, entry.kind, entry.doc)
         return row if not words or found(row, words) is not None else None
 
     return listed(store, kinds, before, (), look)  # a new agent's text is in its versions
 
 
-def _agent_row(store: Store, kind: str, doc: Doc) -> Row:
+def _agent_row(store: Store, kind: str, doc: Doc) -> Doc:
     if kind == "assistant":
         definition, described, versions = doc, doc, 0
     else:
@@ -204,7 +207,7 @@ def _tool_name(tool: Mapping[str, Any]) -> str:
 
 def requests(project: Project, before: int | None, words: Sequence[str], which: str) -> Doc:
     """Requests; `which` is "", errors (refused, or cut without an answer) or open."""
-    rows: list[Row] = []
+    rows: list[Doc] = []
     for seen, (number, record) in enumerate(_numbered(project, before)):
         if len(rows) >= PAGE or seen >= BUDGET:
             return {"rows": rows, "next": number + 1}
@@ -230,7 +233,7 @@ def _searched(record: RequestRecord) -> list[Any]:
     return [record.id, line, str(record.status), record.body, answer]
 
 
-def _request_row(number: int, record: RequestRecord) -> Row:
+def _request_row(number: int, record: RequestRecord) -> Doc:
     error = _error(record)
     return {
         "seq": number,
@@ -264,7 +267,7 @@ def _parsed(record: RequestRecord) -> Any:
         return text  # its beginning only
 
 
-# ---- details: None when there is no such thing ----------------------------------------------
+# ---- details; None if there is no such object -----------------------------------------------
 
 
 def thread(project: Project, id: str, before: str | None) -> Doc | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..core.store import Doc, Entry, Store
-from ..files.vector_stores import visible
-from ..project import Project
-from .data import FILES, PAGE, Row, listed
+from ..core.store import Doc, Entry, Store, public
+from .data import FILES, PAGE, listed
 from .search import found
+
+if TYPE_CHECKING:
+    from ..project import Project
 
 BEGINNING = 20_000  # bytes of a text that are shown
 PASSAGES = 50
@@ -18,7 +20,7 @@ def files(project: Project, before: int | None, words: Sequence[str], which: str
     """Files and vector stores; `which` is "", uploaded, made (by agents) or stores."""
     kinds = {"uploaded": ["file"], "made": ["file", "container_file"], "stores": ["vector_store"]}
 
-    def look(entry: Entry) -> Row | None:
+    def look(entry: Entry) -> Doc | None:
         row = _row(project, entry.kind, entry.doc)
         wanted = which not in ("uploaded", "made") or row["made"] == (which == "made")
         return row if wanted and (not words or found(row, words) is not None) else None
@@ -26,7 +28,7 @@ def files(project: Project, before: int | None, words: Sequence[str], which: str
     return listed(project.store, kinds.get(which, FILES), before, (), look)
 
 
-def _row(project: Project, kind: str, doc: Doc) -> Row:
+def _row(project: Project, kind: str, doc: Doc) -> Doc:
     if kind == "vector_store":
         shown = project.vectors.shown(doc)
         counts = shown["file_counts"]
@@ -93,7 +95,7 @@ def _indexed(store: Store, doc: Doc) -> Doc:
     of = store.get("vector_store", doc["vector_store_id"]) or {}
     known = store.get("file", doc["id"])
     names = {"filename": known and _name(known), "store_name": of.get("name")}
-    return {**visible(doc), **names}
+    return {**public(doc), **names}
 
 
 def _beginning(data: bytes) -> str | None:

@@ -1,10 +1,9 @@
-"""The page at `/`: its files, and the read API it lives on, below `/page/`.
+"""The page at `/`: its files, and the API that it reads, below `/page/`.
 
-Outermost in the application: what the page reads is not in the request log and meets no faults.
-Its files are public; the API asks for the project's bearer token, and both are for the emulator's
-own host name only. Everything that the page *does* (the chat) goes through the project's own
-routes, like any client. Nothing here can be read by another origin: no CORS, and scripts, styles
-and connections of this origin only.
+Outermost in the application: what the page reads is not in the request log and has no faults. Its
+files are public; the API requires the project's bearer token, and both require the emulator's own
+host name. The chat uses the project's own routes, as any client does. Other origins can read
+nothing here: no CORS, and scripts, styles and connections of this origin only.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,12 +27,14 @@ from ..core.errors import ApiError
 from ..core.events import EventLog, dumps, frame
 from ..core.http import answer, project_of
 from ..core.store import UnknownCursor
+from ..engine.live import Live
 from ..middleware.gate import check_host, check_token
-from ..project import Project
-from ..threads.objects import TERMINAL
 from . import data as page_data
 from . import files as page_files
 from .search import words_of
+
+if TYPE_CHECKING:
+    from ..project import Project
 
 WEB = Path(__file__).parent / "web"
 BELOW = "/page/"
@@ -214,13 +215,13 @@ async def live(request: Request) -> Response:
 
 
 async def _changes(project: Project) -> AsyncIterator[bytes]:
-    told: Mapping[str, Any] = {}
+    sent: Mapping[str, Any] = {}
     beat = time.monotonic()
     while True:
         now = [project.store.changes, project.requests.changes]
-        if told.get("changes") != now:
-            told = page_data.overview(project)
-            yield frame("changed", told)
+        if sent.get("changes") != now:
+            sent = page_data.overview(project)
+            yield frame("changed", sent)
         elif time.monotonic() - beat > BEAT_EVERY:
             beat = time.monotonic()
             yield b": still here\n\n"
@@ -231,28 +232,19 @@ async def run_events(request: Request) -> Response:
     """A run's events from number `from` on, also those to come, until nothing more can come."""
     project, id = project_of(request), request.path_params["id"]
     start = _number(request.query_params.get("from", "")) or 0
-    run, response = project.runs.recent.get(id), project.responses.recent.get(id)
-    if run is not None:
-        log = run.log
-
-        def over() -> bool:
-            forgotten = project.runs.recent.get(id) is not run
-            return forgotten or (run.run["status"] in TERMINAL and log.names[-1] == "done")
-
-    elif response is not None:
-        log = response.log
-        over = response.finished.is_set
-    else:
+    live = project.runs.recent.get(id) or project.responses.recent.get(id)
+    if live is None:
         raise ApiError(404, f"The events of {id} are not kept any more.")
-    return _sse(_told(log, over, start))
+    return _sse(_events(live, start))
 
 
-async def _told(log: EventLog, over: Callable[[], bool], position: int) -> AsyncIterator[bytes]:
+async def _events(live: Live, position: int) -> AsyncIterator[bytes]:
+    log = live.log
     while True:
-        last = over()  # asked first: what is told before the end is not lost
+        last = live.finished.is_set()  # asked first: the last events come before it is set
         end = len(log)
         if end > position:
-            yield b"".join(_told_frame(log, number) for number in range(position, end))
+            yield b"".join(_event(log, number) for number in range(position, end))
             position = end
         if last:
             yield frame("end", {})
@@ -260,11 +252,11 @@ async def _told(log: EventLog, over: Callable[[], bool], position: int) -> Async
         await asyncio.sleep(LOOK_EVENTS)
 
 
-def _told_frame(log: EventLog, number: int) -> bytes:
+def _event(log: EventLog, number: int) -> bytes:
     raw = log.frames[number].split(b"\ndata: ", 1)[1].rstrip(b"\n").decode()
     data = raw if raw.startswith("{") else json.dumps(raw)
     head = dumps({"n": number, "at": round(log.times[number], 4), "name": log.names[number]})
-    return frame("told", f'{head[:-1]},"data":{data}}}')
+    return frame("logged", f'{head[:-1]},"data":{data}}}')
 
 
 def _sse(events: AsyncIterator[bytes]) -> Response:

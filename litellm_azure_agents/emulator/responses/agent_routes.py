@@ -9,12 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from ..core.errors import ApiError
-from ..core.http import answer, project_of, read_body
-from ..core.pages import page_of
-from ..core.routing import Table, invalid, require_preview, table_routes
+from ..core.errors import invalid
+from ..core.http import answer, is_set, page_of, project_of, read_body
+from ..core.routing import Table, foundry_routes, require_preview
 from ..core.store import Doc
-from .agents import add_version, latest, require_agent, require_version, shown_agent
+from . import agents
 from .schemas import AgentName, AgentUpdate, VersionCreate
 from .tools import check_tools, tool_choice
 
@@ -37,7 +36,7 @@ def routes() -> Sequence[BaseRoute]:
         ("GET", versions + "/{version}", get_version),
         ("DELETE", versions + "/{version}", delete_version),
     ]
-    return table_routes(table, version="v1")
+    return foundry_routes(table, version="v1")
 
 
 async def list_agents(request: Request) -> Response:
@@ -45,39 +44,26 @@ async def list_agents(request: Request) -> Response:
     store = project_of(request).store
     if kind and kind not in KINDS:
         raise invalid(f"Invalid value: '{kind}'. Supported: {', '.join(KINDS)}.", "kind")
-    agents = [shown_agent(store, agent) for agent in store.all("agent")]
+    found = [agents.shown_agent(store, agent) for agent in store.all("agent")]
     if kind:
-        agents = [a for a in agents if a["versions"]["latest"]["definition"]["kind"] == kind]
-    return answer(page_of(request, agents))
+        found = [a for a in found if a["versions"]["latest"]["definition"]["kind"] == kind]
+    return answer(page_of(request, found))
 
 
 async def get(request: Request) -> Response:
-    return answer(shown_agent(project_of(request).store, _agent(request)))
+    return answer(agents.shown_agent(project_of(request).store, _agent(request)))
 
 
 async def update(request: Request) -> Response:
     agent, store = _agent(request), project_of(request).store
-    body = await read_body(request, AgentUpdate)
-    endpoint = body.get("agent_endpoint") or {}
-    rules = (endpoint.get("version_selector") or {}).get("version_selection_rules") or []
-    for rule in rules:
-        require_version(store, agent["name"], rule["agent_version"])
-    if rules and sum(rule["traffic_percentage"] for rule in rules) != 100:
-        raise invalid("The traffic percentages must add up to 100.", "agent_endpoint")
-    for name, value in body.items():
-        agent[name] = {**(agent[name] or {}), **value} if isinstance(value, dict) else value
-    store.put("agent", agent)
-    return answer(shown_agent(store, agent))
+    agents.update_agent(store, agent, await read_body(request, AgentUpdate))
+    return answer(agents.shown_agent(store, agent))
 
 
 async def delete(request: Request) -> Response:
-    agent, store = _agent(request), project_of(request).store
-    _refuse_with_sessions(request, agent["name"])
-    with store.transaction():
-        store.delete_children("agent_version", agent["name"])
-        store.delete_children("session", agent["name"])
-        store.delete("agent", agent["name"])
-    return answer({"object": "agent.deleted", "name": agent["name"], "deleted": True})
+    name = _agent(request)["name"]
+    agents.delete_agent(project_of(request).store, name, force=is_set(request, "force"))
+    return answer({"object": "agent.deleted", "name": name, "deleted": True})
 
 
 async def enable(request: Request) -> Response:
@@ -89,8 +75,7 @@ async def disable(request: Request) -> Response:
 
 
 def _set_state(request: Request, state: str) -> Response:
-    agent = _agent(request)
-    project_of(request).store.put("agent", {**agent, "state": state})
+    project_of(request).store.put("agent", {**_agent(request), "state": state})
     return Response(status_code=204)
 
 
@@ -115,13 +100,12 @@ async def create_version(request: Request) -> Response:
     check_tools(definition.get("tools") or [], "definition.tools")
     if definition.get("tool_choice") is not None:
         tool_choice(definition["tool_choice"])
-    return answer(add_version(project_of(request).store, name, body))
+    return answer(agents.add_version(project_of(request).store, name, body))
 
 
 async def list_versions(request: Request) -> Response:
-    agent = _agent(request)
-    drafts = request.query_params.get("include_drafts", "false").lower() == "true"
-    versions = project_of(request).store.all("agent_version", agent["name"])
+    versions = project_of(request).store.all("agent_version", _agent(request)["name"])
+    drafts = is_set(request, "include_drafts")
     return answer(page_of(request, [v for v in versions if drafts or not v["draft"]]))
 
 
@@ -130,17 +114,12 @@ async def get_version(request: Request) -> Response:
 
 
 async def delete_version(request: Request) -> Response:
-    version, store = _version(request), project_of(request).store
-    name = version["name"]
-    _refuse_with_sessions(request, name, version["version"])
-    with store.transaction():
-        store.delete("agent_version", version["id"], name)
-        if latest(store, name) is None:
-            store.delete("agent", name)
+    version = _version(request)
+    agents.delete_version(project_of(request).store, version, force=is_set(request, "force"))
     return answer(
         {
             "object": "agent.version.deleted",
-            "name": name,
+            "name": version["name"],
             "version": version["version"],
             "deleted": True,
         }
@@ -148,23 +127,9 @@ async def delete_version(request: Request) -> Response:
 
 
 def _agent(request: Request) -> Doc:
-    return require_agent(project_of(request).store, request.path_params["agent"])
+    return agents.require_agent(project_of(request).store, request.path_params["agent"])
 
 
 def _version(request: Request) -> Doc:
-    agent = _agent(request)
-    return require_version(project_of(request).store, agent["name"], request.path_params["version"])
-
-
-def _refuse_with_sessions(request: Request, name: str, version: str | None = None) -> None:
-    """Without `force`, an agent whose sessions are active stays."""
-    if request.query_params.get("force", "false").lower() == "true":
-        return
-    for session in project_of(request).store.all("session", name):
-        used = session["version_indicator"]["agent_version"]
-        if session["status"] == "active" and version in (None, used):
-            raise ApiError(
-                409,
-                f"Agent '{name}' has active sessions. Use force=true to delete it anyway.",
-                code="active_sessions",
-            )
+    name, version = _agent(request)["name"], request.path_params["version"]
+    return agents.require_version(project_of(request).store, name, version)

@@ -1,4 +1,4 @@
-"""New agents and their versions: finding the one that a request means, and its definition."""
+"""New agents and their versions: created, found, updated, deleted; and their instructions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.errors import ApiError
-from ..core.routing import invalid, missing
-from ..core.store import Doc, Store
+from ..core.errors import ApiError, invalid, missing
+from ..core.store import Doc, Store, public
 from .objects import agent_doc, version_object
 
 _TEMPLATE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
 
 def require_agent(store: Store, name: str) -> Doc:
-    """The agent; raises the 404."""
+    """An agent. Raises the 404."""
     agent = store.get("agent", name)
     if agent is None:
         raise missing("Agent", name)
@@ -24,7 +23,7 @@ def require_agent(store: Store, name: str) -> Doc:
 
 
 def require_version(store: Store, name: str, version: str) -> Doc:
-    """A version; raises the 404."""
+    """A version. Raises the 404."""
     doc = store.get("agent_version", f"{name}:{version}", name)
     if doc is None:
         raise missing("Agent version", f"{name}:{version}")
@@ -32,14 +31,14 @@ def require_version(store: Store, name: str, version: str) -> Doc:
 
 
 def latest(store: Store, name: str) -> Doc | None:
-    """The newest version that is no draft."""
+    """The newest version that is not a draft; a draft if there are only drafts."""
     versions = store.all("agent_version", name)
     released = [v for v in versions if not v["draft"]]
     return (released or versions)[-1] if versions else None
 
 
 def resolve(store: Store, name: str, version: str | None) -> Doc:
-    """The version that a reference means; without one, the latest."""
+    """The version that a reference means, the latest if it names none. Raises the 403 or 404."""
     agent = require_agent(store, name)
     if agent["state"] != "enabled":
         raise ApiError(403, f"Agent '{name}' is disabled.", code="agent_disabled")
@@ -77,12 +76,55 @@ def add_version(store: Store, name: str, body: Mapping[str, Any]) -> Doc:
 
 def shown_agent(store: Store, agent: Doc) -> Doc:
     """An agent for clients."""
-    found = {k: v for k, v in agent.items() if not k.startswith("_")}
-    return {**found, "versions": {"latest": latest(store, agent["name"])}}
+    return {**public(agent), "versions": {"latest": latest(store, agent["name"])}}
+
+
+def update_agent(store: Store, agent: Doc, body: Mapping[str, Any]) -> None:
+    """Replace the fields that the body has. Raises the 400 or 404 of wrong traffic rules."""
+    endpoint = body.get("agent_endpoint") or {}
+    rules = (endpoint.get("version_selector") or {}).get("version_selection_rules") or []
+    for rule in rules:
+        require_version(store, agent["name"], rule["agent_version"])
+    if rules and sum(rule["traffic_percentage"] for rule in rules) != 100:
+        raise invalid("The traffic percentages must add up to 100.", "agent_endpoint")
+    for name, value in body.items():
+        agent[name] = {**(agent[name] or {}), **value} if isinstance(value, dict) else value
+    store.put("agent", agent)
+
+
+def delete_agent(store: Store, name: str, *, force: bool) -> None:
+    """Delete an agent with its versions and sessions. Raises the 409: see `force`."""
+    _refuse_active_sessions(store, name, None, force)
+    with store.transaction():
+        store.delete_children("agent_version", name)
+        store.delete_children("session", name)
+        store.delete("agent", name)
+
+
+def delete_version(store: Store, version: Doc, *, force: bool) -> None:
+    """Delete a version, and the agent with its last one. Raises the 409: see `force`."""
+    name = version["name"]
+    _refuse_active_sessions(store, name, version["version"], force)
+    with store.transaction():
+        store.delete("agent_version", version["id"], name)
+        if latest(store, name) is None:
+            store.delete("agent", name)
+
+
+def _refuse_active_sessions(store: Store, name: str, version: str | None, force: bool) -> None:
+    """Without `force`, an agent (or version) with active sessions can't be deleted."""
+    for session in () if force else store.all("session", name):
+        used = session["version_indicator"]["agent_version"]
+        if session["status"] == "active" and version in (None, used):
+            raise ApiError(
+                409,
+                f"Agent '{name}' has active sessions. Use force=true to delete it anyway.",
+                code="active_sessions",
+            )
 
 
 def fill_templates(definition: Mapping[str, Any], given: Mapping[str, Any] | None) -> str | None:
-    """The instructions with `{{name}}` filled from structured inputs and their defaults."""
+    """The instructions with `{{name}}` replaced by structured inputs. Raises the 400."""
     inputs: Mapping[str, Any] = definition.get("structured_inputs") or {}
     values: dict[str, Any] = {}
     for name, declared in inputs.items():

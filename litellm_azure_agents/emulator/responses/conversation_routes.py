@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from ..core.http import answer, list_answer, project_of, read_body
-from ..core.routing import Table, missing, table_routes
-from ..core.store import Doc
-from ..project import Project
+from ..core.http import (
+    answer,
+    deleted,
+    included,
+    listing,
+    project_of,
+    read_body,
+    require_new,
+    stored_page,
+)
+from ..core.routing import Table, foundry_routes
+from ..core.store import Doc, public
 from .items import read_input
-from .objects import conversation_object, listing, public, with_includes
+from .objects import conversation_object, with_includes
 from .routes import AGENT_ENDPOINT
 from .schemas import ConversationCreate, ConversationUpdate, ItemsCreate
+
+if TYPE_CHECKING:
+    from ..project import Project
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -33,7 +44,7 @@ def routes() -> Sequence[BaseRoute]:
         ("GET", items + "/{item}", get_item),
         ("DELETE", items + "/{item}", delete_item),
     ]
-    return [*table_routes(table, "/openai/v1"), *table_routes(table, AGENT_ENDPOINT, "v1")]
+    return [*foundry_routes(table, "/openai/v1"), *foundry_routes(table, AGENT_ENDPOINT, "v1")]
 
 
 async def create(request: Request) -> Response:
@@ -43,13 +54,12 @@ async def create(request: Request) -> Response:
     items = _read(project, body.get("items") or [])
     with project.store.transaction():
         project.store.put("conversation", conversation)
-        for item in items:
-            project.store.put("conversation_item", item, conversation["id"])
+        _put_items(project, items, conversation["id"])
     return answer(conversation)
 
 
 async def list_conversations(request: Request) -> Response:
-    return answer(list_answer(request, "conversation"))
+    return answer(stored_page(request, "conversation"))
 
 
 async def get(request: Request) -> Response:
@@ -71,11 +81,11 @@ async def delete(request: Request) -> Response:
     with project.store.transaction():
         project.store.delete_children("conversation_item", id)
         project.store.delete("conversation", id)
-    return answer({"id": id, "object": "conversation.deleted", "deleted": True})
+    return answer(deleted(id, "conversation.deleted"))
 
 
 async def list_items(request: Request) -> Response:
-    page = list_answer(request, "conversation_item", _conversation(request)["id"])
+    page = stored_page(request, "conversation_item", _conversation(request)["id"])
     page["data"] = [_shown(request, item) for item in page["data"]]
     return answer(page)
 
@@ -87,8 +97,7 @@ async def create_items(request: Request) -> Response:
     project.responses.refuse_if_locked(id)
     items = _read(project, body["items"])
     with project.store.transaction():
-        for item in items:
-            project.store.put("conversation_item", item, id)
+        _put_items(project, items, id)
     return answer(listing([public(item) for item in items]))
 
 
@@ -106,18 +115,12 @@ async def delete_item(request: Request) -> Response:
 
 def _conversation(request: Request) -> Doc:
     id = request.path_params["conversation"]
-    doc = project_of(request).store.get("conversation", id)
-    if doc is None:
-        raise missing("Conversation", id)
-    return doc
+    return require_new(request, "Conversation", "conversation", id)
 
 
 def _item(request: Request) -> Doc:
     id, parent = request.path_params["item"], _conversation(request)["id"]
-    doc = project_of(request).store.get("conversation_item", id, parent)
-    if doc is None:
-        raise missing("Item", id)
-    return doc
+    return require_new(request, "Item", "conversation_item", id, parent)
 
 
 def _read(project: Project, given: list[dict[str, Any]]) -> list[Doc]:
@@ -125,7 +128,11 @@ def _read(project: Project, given: list[dict[str, Any]]) -> list[Doc]:
     return read_input(given, hosted_allowed=allowed, param="items")
 
 
+def _put_items(project: Project, items: Sequence[Doc], conversation: str) -> None:
+    for item in items:
+        project.store.put("conversation_item", item, conversation)
+
+
 def _shown(request: Request, item: Doc) -> Doc:
-    query = request.query_params
-    include = [v for name in ("include", "include[]") for v in query.getlist(name)]
+    include = included(request)
     return public(with_includes(item, include)) if include else public(item)

@@ -2,70 +2,38 @@
 
 queued (background only) -> in_progress -> completed | incomplete | failed | cancelled
 
-One task a response. A background one runs on whatever happens to connections; a foreground one is
-stopped when the connection that waits for it goes (`release`).
+One task a response. A background one is independent of connections; a foreground one is cancelled
+when the connection that waits for it closes (`disconnected`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-from ..core.errors import ApiError
+from ..core.errors import invalid, missing
 from ..core.events import EventLog
 from ..core.ids import now
-from ..core.routing import invalid, missing
-from ..core.settings import KEPT_FINISHED_RUNS, Settings
-from ..core.store import Doc, Store
+from ..core.store import Doc
+from ..engine.engine import Engine
 from ..engine.live import Stop
-from ..engine.toolbox import Toolbox
+from ..engine.services import Services
 from ..files.containers import Containers
-from ..files.vector_stores import VectorStores
-from ..models.base import Brain, OutputFile
-from .objects import ENDED, usage_object
-from .rounds import LiveResponse, ResponseRounds
+from ..models.base import OutputFile
+from .live import LiveResponse
+from .objects import ENDED, session_object, usage_object
+from .plan import Plan
+from .rounds import ResponseRounds
 from .writer import ResponseWriter
 
-logger = logging.getLogger(__name__)
 
-
-@dataclass
-class Plan:
-    """A response to begin, once everything about its request is in order."""
-
-    response: Doc
-    given: list[Doc]
-    history: list[Doc] = field(default_factory=list)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    include: Sequence[str] = ()
-    user: str | None = None
-    stream: bool = False
-
-
-class Responses:
+class Responses(Engine[LiveResponse]):
     """The new protocol's engine."""
 
-    def __init__(
-        self,
-        store: Store,
-        brain: Brain,
-        toolbox: Toolbox,
-        vectors: VectorStores,
-        settings: Settings,
-    ) -> None:
-        self.store = store
-        self.settings = settings
-        self.containers = Containers(store)
-        self.rounds = ResponseRounds(store, brain, toolbox, vectors, self.containers)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.containers = Containers(self.store)
+        self.rounds = ResponseRounds(services, self.containers)
         self.locked: dict[str, LiveResponse] = {}
         """Active responses by conversation."""
-        self.recent: OrderedDict[str, LiveResponse] = OrderedDict()
-        """By id: active responses, and the last finished ones (their events)."""
-        self._asked = -1
+        self._requests = -1
 
     # ---- what routes call
 
@@ -80,12 +48,12 @@ class Responses:
             )
 
     def count(self) -> int:
-        """The number of this request, for endpoints that share traffic between versions."""
-        self._asked += 1
-        return self._asked
+        """Count a request to an agent's own endpoint, which may share traffic among versions."""
+        self._requests += 1
+        return self._requests
 
     def find(self, id: str, user: str | None = None) -> Doc:
-        """A stored response as it is now; raises the 404."""
+        """A stored response as it is now. Raises the 404, also for another user's response."""
         live = self.recent.get(id)
         if live is not None and live.response["store"]:
             doc: Doc | None = live.response
@@ -118,11 +86,8 @@ class Responses:
         return items[: own[-1] + 1] if own else [*doc["_given"], *doc["output"]]
 
     def begin(self, plan: Plan) -> LiveResponse:
-        """Start a response; it is stored, and told in its first events, when this returns."""
+        """Start a response. When this returns it is stored, and its first events are in the log."""
         response = plan.response
-        conversation = (response["conversation"] or {}).get("id")
-        owner = conversation or response["previous_response_id"]
-        container = self.containers.container_for(owner)
         log = EventLog()
         writer = ResponseWriter(
             log,
@@ -133,24 +98,39 @@ class Responses:
             include=plan.include,
             utf16_indices=self.settings.strictness.utf16_indices,
         )
-        live = LiveResponse(response, plan.metadata, log, writer, plan.history, plan.given)
-        live.container, live.user = container, plan.user
-        response["_given"] = plan.given
-        response["_stream"] = plan.stream
-        response["_user"] = plan.user
+        live = LiveResponse(
+            response,
+            log,
+            plan.version["metadata"] if plan.version is not None else {},
+            [],
+            writer,
+            plan.history,
+            plan.given,
+            container="",
+        )
+        owner = live.conversation or response["previous_response_id"]
+        live.container = self.containers.container_for(owner)
+        response.update(_given=plan.given, _stream=plan.stream, _user=plan.user)
+        self._open_session(plan)
         if response["store"]:
             self.store.put("response", response)
-        if conversation:
-            self.locked[conversation] = live
-        self.recent[response["id"]] = live
-        self._forget_old()
+        if live.conversation:
+            self.locked[live.conversation] = live
+        self._remember(live)
         writer.created()
-        live.task = asyncio.get_running_loop().create_task(self._play(live))
+        self._start(live)
         return live
 
+    def _open_session(self, plan: Plan) -> None:
+        """Create the session of a hosted agent if it is a new one."""
+        id, version = plan.response["agent_session_id"], plan.version
+        if id and version and not self.store.get("session", id, version["name"]):
+            session = session_object(id, version["version"])
+            self.store.put("session", session, version["name"])
+
     def _keep(self, live: LiveResponse, file: OutputFile) -> Doc:
-        conversation = (live.response["conversation"] or {}).get("id")
-        owner = conversation or live.response["id"]
+        """Store a file that the agent made in its container; returns the citation."""
+        owner = live.conversation or live.response["id"]
         citation = self.containers.keep(live.container, owner, file)
         self.containers.own(live.container, owner)
         return citation
@@ -160,7 +140,7 @@ class Responses:
         return str(file.get("filename") or file_id)
 
     async def cancel(self, doc: Doc) -> Doc:
-        """Cancel a background response; the response as it is then."""
+        """Cancel a background response; returns it cancelled. Raises the 400 if it can't be."""
         if not doc["background"]:
             raise invalid("Cannot cancel a synchronous response.", "response_id")
         if doc["status"] == "cancelled":
@@ -172,21 +152,21 @@ class Responses:
         await live.finished.wait()
         return live.response
 
-    def release(self, live: LiveResponse) -> None:
-        """The connection that a foreground response was for is gone."""
+    def disconnected(self, live: LiveResponse) -> None:
+        """The client of a response is gone: a foreground response may end with it."""
         stops = self.settings.strictness.foreground_stops_on_disconnect
         if stops and not live.response["background"]:
             self._end(live, "cancelled")
 
     def delete(self, doc: Doc) -> None:
-        """Forget a response; its items in a conversation stay."""
+        """Delete a response; a conversation keeps its items. Raises the 400 while it is active."""
         if doc["status"] not in ENDED:
             raise invalid("Cannot delete a response that is in progress.", "response_id")
         self.recent.pop(doc["id"], None)
         self.store.delete("response", doc["id"])
 
-    def replay(self, doc: Doc) -> EventLog:
-        """The events of a background response made with stream=true."""
+    def replay(self, doc: Doc) -> LiveResponse:
+        """A background response whose events are kept. Raises the 400 if there are none."""
         if not doc["background"]:
             raise invalid(
                 "This response cannot be streamed because it was not created with background=true.",
@@ -200,10 +180,10 @@ class Responses:
         live = self.recent.get(doc["id"])
         if live is None:
             raise invalid("The events of this response are not kept any more.", "stream")
-        return live.log
+        return live
 
     def recover(self) -> None:
-        """At start: responses that a crash interrupted are failed, with a reason."""
+        """At start: fail the responses that a crash interrupted."""
         error = {
             "code": "server_error",
             "message": "The emulator was restarted while the response was in progress.",
@@ -214,75 +194,47 @@ class Responses:
                     doc.update(status="failed", error=error, usage=usage_object())
                     self.store.put("response", doc)
 
-    async def shutdown(self) -> None:
-        """End all tasks and streams without finishing the responses."""
-        lives = [live for live in self.recent.values() if not live.finished.is_set()]
-        for live in lives:
-            self._end(live, "shutdown")
-        await asyncio.gather(*(live.task for live in lives if live.task), return_exceptions=True)
-        for live in self.recent.values():
-            live.log.close()
-
     def clear(self) -> None:
-        """Forget everything in memory."""
-        self.recent.clear()
+        """Forget all responses in memory."""
+        super().clear()
         self.locked.clear()
 
     # ---- a response's life
 
-    def _end(self, live: LiveResponse, why: str) -> None:
-        if live.task is not None and not live.finished.is_set():
-            live.end = why
-            live.task.cancel()
-
     async def _play(self, live: LiveResponse) -> None:
-        writer = live.writer
-        status, fields = "completed", {}
-        try:
-            await asyncio.sleep(0)  # a cancellation before the first step finds us awaiting
-            writer.in_progress()
-            await self.rounds.play(live)
-        except Stop as stop:
-            status, fields = stop.status, stop.fields
-        except asyncio.CancelledError:
-            if live.end == "shutdown":
-                live.finished.set()
-                raise
-            status = "cancelled"
-        except ApiError as error:
-            status, fields = "failed", {"error": {"code": error.code, "message": error.message}}
-        except Exception as error:
-            logger.exception("response %s failed", live.response["id"])
-            message = str(error) or type(error).__name__
-            status, fields = "failed", {"error": {"code": "server_error", "message": message}}
-        self._finish(live, status, fields)
+        live.writer.in_progress()
+        await self.rounds.play(live)
 
-    def _finish(self, live: LiveResponse, status: str, fields: Mapping[str, Any]) -> None:
-        response, writer = live.response, live.writer
-        try:
-            if status in ("completed", "incomplete"):
-                writer.close_message(status)
-            else:
-                writer.stop()
-            if status == "cancelled":
-                response["output"].clear()
-            response.update(fields, status=status, usage=writer.usage)
-            if status == "completed":
-                response["completed_at"] = now()
-            conversation = (response["conversation"] or {}).get("id")
-            with self.store.transaction():
-                if response["store"]:
-                    self.store.put("response", response)
-                if conversation and self.store.get("conversation", conversation):
-                    self._append(live, conversation, status)
-            if conversation and self.locked.get(conversation) is live:
-                del self.locked[conversation]
-            writer.finish(status)
-        finally:
-            live.finished.set()
+    def _finish(self, live: LiveResponse, end: Stop) -> None:
+        response, writer, status = live.response, live.writer, end.status
+        if status in ("completed", "incomplete"):
+            writer.close_message(status)
+        else:
+            writer.stop()
+        if status == "completed":
+            response["completed_at"] = now()
+        elif status == "incomplete":
+            filtered = end.reason == "content_filter"
+            reason = "content_filter" if filtered else "max_output_tokens"
+            response["incomplete_details"] = {"reason": reason}
+        elif status == "failed":
+            response["error"] = end.error
+        else:
+            response["output"].clear()
+        response.update(status=status, usage=writer.usage)
+        with self.store.transaction():
+            if response["store"]:
+                self.store.put("response", response)
+            if live.conversation and self.store.get("conversation", live.conversation):
+                self._append(live, live.conversation, status)
+        writer.finish(status)
+
+    def _release(self, live: LiveResponse) -> None:
+        if live.conversation and self.locked.get(live.conversation) is live:
+            del self.locked[live.conversation]
 
     def _append(self, live: LiveResponse, conversation: str, status: str) -> None:
-        """Input and output join the conversation once the response has come to an answer."""
+        """Add input and output to the conversation if the response has an answer."""
         kept = status in ("completed", "incomplete")
         if kept or self.settings.strictness.failed_responses_keep_input:
             for item in live.given:
@@ -291,13 +243,3 @@ class Responses:
         if kept:
             for item in live.response["output"]:
                 self.store.put("conversation_item", item, conversation)
-
-    def _forget_old(self) -> None:
-        """Bound the events kept of finished responses."""
-        surplus = len(self.recent) - KEPT_FINISHED_RUNS
-        for id, live in list(self.recent.items()):
-            if surplus <= 0:
-                break
-            if live.finished.is_set():
-                del self.recent[id]
-                surplus -= 1

@@ -1,4 +1,4 @@
-"""Items of the new protocol: what clients send, what a brain is given, which calls are open."""
+"""Items of the new protocol: what clients send, which calls are open, what the model is given."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.errors import ApiError
+from ..core.errors import ApiError, invalid
 from ..core.ids import new_id
-from ..core.routing import invalid
 from ..core.store import Doc
 from ..models.base import CallItem, ImageRef, Item, MessageItem, SearchHit
 
@@ -55,7 +54,7 @@ ANSWERED_BY_CLIENT = {
 
 
 def read_input(given: Any, *, hosted_allowed: bool, param: str = "input") -> list[Doc]:
-    """Input as stored items with ids; raises the 400 for what is malformed."""
+    """Input as items with ids. Raises the 400 if it is malformed."""
     if isinstance(given, str):
         given = [{"type": "message", "role": "user", "content": given}]
     if not isinstance(given, list):
@@ -147,7 +146,7 @@ def _complete(kind: str, part: Mapping[str, Any]) -> bool:
 
 
 def check_answers(history: Sequence[Doc], given: Sequence[Doc], *, approvals: bool) -> None:
-    """Raise the 400 for open calls left without output, and for outputs of unknown calls."""
+    """Raise the 400 for calls without output, and for outputs of unknown calls."""
     items = [*history, *given]
     for kind, output_kind in ANSWERED_BY_CLIENT.items():
         calls = [i["call_id"] for i in items if i["type"] == kind]
@@ -177,7 +176,7 @@ def _unpaired(message: str) -> ApiError:
 
 
 def approved_requests(items: Sequence[Doc]) -> list[Doc]:
-    """Approval requests that were granted and not yet carried out."""
+    """Approval requests that are granted and whose calls were not made yet."""
     done = {i.get("approval_request_id") for i in items if i["type"] == "mcp_call"}
     granted = {
         i["approval_request_id"]
@@ -191,11 +190,11 @@ def approved_requests(items: Sequence[Doc]) -> list[Doc]:
     ]
 
 
-# ---- what a brain is given ------------------------------------------------------------------
+# ---- what the model is given ----------------------------------------------------------------
 
 
-def brain_items(items: Sequence[Doc]) -> list[Item]:
-    """Stored items in the brain's neutral form; calls stand where their outputs came."""
+def conversation_items(items: Sequence[Doc]) -> list[Item]:
+    """Stored items as the model is given them; a call stands where its output is."""
     calls = {i["call_id"]: i for i in items if "call_id" in i and not _is_output(i)}
     requests = {i["id"]: i for i in items if i["type"] == "mcp_approval_request"}
     return [neutral for item in items for neutral in _neutral(item, calls, requests) if neutral]
@@ -244,9 +243,9 @@ def _neutral(
             neutral, call["call_id"], call.get("name") or neutral,
             call.get("arguments") or call.get("input") or "", _text(item["output"]),
         )  # fmt: skip
-    elif "_call" in item:  # a hosted call of one item; what the brain is told was kept aside
-        told = item["_call"]
-        yield CallItem(told["type"], item["id"], told["name"], told["arguments"], told["output"])
+    elif "_call" in item:  # a hosted call of one item: see `tools.use_tool`
+        call = item["_call"]
+        yield CallItem(call["type"], item["id"], call["name"], call["arguments"], call["output"])
 
 
 def _hit(result: Mapping[str, Any]) -> SearchHit:

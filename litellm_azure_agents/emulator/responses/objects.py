@@ -1,12 +1,12 @@
-"""Objects of the new protocol as clients see them; no I/O. Fields named `_…` stay inside."""
+"""Objects of the new protocol; no I/O. Fields whose names begin with `_` are not for clients."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..core.ids import new_id, now
-from ..core.store import Doc
+from ..core.store import Doc, public
 
 ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 INCLUDE_RESULTS = "file_search_call.results"
@@ -75,7 +75,7 @@ def response_object(
 
 
 def usage_object() -> dict[str, Any]:
-    """Usage before anything was spent."""
+    """Usage of a response that has not begun."""
     return {
         "input_tokens": 0,
         "input_tokens_details": {"cached_tokens": 0},
@@ -85,16 +85,13 @@ def usage_object() -> dict[str, Any]:
     }
 
 
-def public(doc: Mapping[str, Any]) -> Doc:
-    """An object without what stays inside; output items of a response too."""
-    shown = {name: value for name, value in doc.items() if not name.startswith("_")}
-    if shown.get("object") == "response":
-        shown["output"] = [public(item) for item in shown["output"]]
-    return shown
+def shown_response(doc: Mapping[str, Any]) -> Doc:
+    """A response for clients."""
+    return {**public(doc), "output": [public(item) for item in doc["output"]]}
 
 
 def with_includes(item: Doc, include: Collection[str]) -> Doc:
-    """An item with what `include` asks for, and without what it doesn't."""
+    """An item with the parts that `include` names, and without the others."""
     if item["type"] == "file_search_call":
         asked = INCLUDE_RESULTS in include
         return {**item, "results": item.get("_results") if asked else None}
@@ -111,17 +108,6 @@ def conversation_object(metadata: Mapping[str, str] | None) -> Doc:
         "object": "conversation",
         "created_at": now(),
         "metadata": dict(metadata or {}),
-    }
-
-
-def listing(data: Sequence[Doc], has_more: bool = False) -> Doc:
-    """A page of objects."""
-    return {
-        "object": "list",
-        "data": list(data),
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": has_more,
     }
 
 

@@ -11,15 +11,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from ..core.http import answer, project_of, read_body
-from ..core.pages import page_of
-from ..core.routing import APPLICATION_VERSION, Table, invalid, require_preview, table_routes
-from ..core.store import Doc
-from ..threads.run_routes import SSE_HEADERS
+from ..core.context import context_of
+from ..core.errors import invalid
+from ..core.events import SSE_HEADERS
+from ..core.http import answer, deleted, included, page_of, project_of, read_body
+from ..core.routing import APPLICATION_VERSION, Table, foundry_routes, require_preview
+from ..core.store import Doc, public
 from .agents import resolve, served
-from .checks import make_plan
-from .objects import public, session_object, with_includes
-from .rounds import LiveResponse
+from .live import LiveResponse
+from .objects import shown_response, with_includes
+from .plan import Planner
 from .schemas import ResponseCreate
 
 AGENT_ENDPOINT = "/agents/{agent}/endpoint/protocols/openai"
@@ -36,9 +37,11 @@ def routes() -> Sequence[BaseRoute]:
         ("GET", "/responses/{response}/input_items", input_items),
     ]
     return [
-        *table_routes([("POST", "/responses", create), *stored], "/openai/v1"),
-        *table_routes([("POST", "/responses", create_at_endpoint), *stored], AGENT_ENDPOINT, "v1"),
-        *table_routes(
+        *foundry_routes([("POST", "/responses", create), *stored], "/openai/v1"),
+        *foundry_routes(
+            [("POST", "/responses", create_at_endpoint), *stored], AGENT_ENDPOINT, "v1"
+        ),
+        *foundry_routes(
             [("POST", "/responses", create_at_application)], APPLICATION, APPLICATION_VERSION
         ),
     ]
@@ -81,29 +84,26 @@ async def _respond(
 ) -> Response:
     project = project_of(request)
     user = request.headers.get(USER_HEADER)
-    plan = make_plan(project, body, version, user=user, stateless=stateless)
-    session = plan.response["agent_session_id"]
-    if session and version and not project.store.get("session", session, version["name"]):
-        doc = session_object(session, version["version"])
-        project.store.put("session", doc, version["name"])
+    plan = Planner(project.responses).plan(body, version, user=user, stateless=stateless)
     live = project.responses.begin(plan)
+    session = live.response["agent_session_id"]
     headers = {"x-agent-session-id": session} if session else {}
 
-    def release() -> None:
-        if not request.scope.get("state", {}).get("unnoticed"):  # a fault may hide the loss
-            project.responses.release(live)
+    def disconnected() -> None:
+        if not context_of(request.scope).hides_disconnect:
+            project.responses.disconnected(live)
 
     if body.get("stream"):
-        return _LiveStream(live, release, headers=headers)
+        return _LiveStream(live, disconnected, headers=headers)
     if not body.get("background"):
-        await _finished(request, live, release)
-    reply = answer(public(live.response))
+        await _finished(request, live, disconnected)
+    reply = answer(shown_response(live.response))
     reply.headers.update(headers)
     return reply
 
 
 class _LiveStream(StreamingResponse):
-    """A response's events; tells when the connection is done with it, for whatever reason."""
+    """The events of a response; calls `on_end` when the connection is done with them."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class _LiveStream(StreamingResponse):
 
 
 async def _finished(request: Request, live: LiveResponse, on_gone: Callable[[], None]) -> None:
-    """Wait for the end of a response, or for the client to go away."""
+    """Wait for the end of a response; calls `on_gone` if the client disconnects before."""
     ended = asyncio.ensure_future(live.finished.wait())
     gone = asyncio.ensure_future(_disconnected(request))
     try:
@@ -155,29 +155,26 @@ def _stored(request: Request) -> Doc:
 
 async def get(request: Request) -> Response:
     doc = _stored(request)
-    query = request.query_params
-    include = [v for name in ("include", "include[]") for v in query.getlist(name)]
+    query, include = request.query_params, included(request)
     if include:
         doc = {**doc, "output": [with_includes(item, include) for item in doc["output"]]}
     if query.get("stream", "false").lower() not in ("true", "1"):
-        return answer(public(doc))
+        return answer(shown_response(doc))
     after = query.get("starting_after", "-1")
     if not after.removeprefix("-").isdecimal():
         raise invalid("'starting_after' must be an integer.", "starting_after")
-    responses = project_of(request).responses
-    log = responses.replay(doc)
-    start = min(max(0, int(after) + 1), len(log))
-    return _LiveStream(responses.recent[doc["id"]], start=start)
+    live = project_of(request).responses.replay(doc)
+    return _LiveStream(live, start=min(max(0, int(after) + 1), len(live.log)))
 
 
 async def delete(request: Request) -> Response:
     doc = _stored(request)
     project_of(request).responses.delete(doc)
-    return answer({"id": doc["id"], "object": "response", "deleted": True})
+    return answer(deleted(doc["id"], "response"))
 
 
 async def cancel(request: Request) -> Response:
-    return answer(public(await project_of(request).responses.cancel(_stored(request))))
+    return answer(shown_response(await project_of(request).responses.cancel(_stored(request))))
 
 
 async def input_items(request: Request) -> Response:

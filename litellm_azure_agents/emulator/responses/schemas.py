@@ -1,6 +1,6 @@
 """Request bodies of the new protocol: unknown and ill-typed fields are refused.
 
-Input items are looked at in `response_items`, tools in `response_tools`.
+`items` checks input items, `tools` checks the choice of tools.
 """
 
 from __future__ import annotations
@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from ..threads.schemas import Instructions, Metadata, Strict, Temperature, TopP
+from ..core.schemas import (
+    Description,
+    Instructions,
+    Metadata,
+    ModelName,
+    Strict,
+    Temperature,
+    TopP,
+)
 from .tool_schemas import FlatTool, TextOptions
 
 AgentName = Annotated[
@@ -26,7 +34,7 @@ class AgentReference(Strict):
 
 class ResponseCreate(Strict):
     agent_reference: AgentReference | None = None
-    model: Annotated[str, StringConstraints(min_length=1)] | None = None
+    model: ModelName | None = None
     input: Any = None
     conversation: Any = None
     previous_response_id: str | None = None
@@ -76,7 +84,7 @@ class ItemsCreate(Strict):
 
 class PromptDefinition(Strict):
     kind: Literal["prompt"]
-    model: Annotated[str, StringConstraints(min_length=1)]
+    model: ModelName
     instructions: Instructions | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
@@ -120,7 +128,7 @@ Definition = Annotated[
 
 class VersionCreate(Strict):
     definition: Definition
-    description: Annotated[str, StringConstraints(max_length=512)] | None = None
+    description: Description | None = None
     metadata: Metadata | None = None
     draft: bool | None = None
     blueprint_reference: dict[str, Any] | None = None

@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from ..core.errors import ApiError
-from ..core.events import dumps
-from ..core.http import answer, project_of, read_body
+from ..core.errors import ApiError, invalid
+from ..core.http import answer, is_set, page_of, project_of, read_body, require_new
 from ..core.ids import new_id, now
-from ..core.pages import page_of
-from ..core.routing import Table, invalid, missing, table_routes
+from ..core.routing import Table, foundry_routes
 from ..core.store import Doc
+from . import sessions
 from .agents import latest, require_agent, require_version
 from .objects import session_object
 from .schemas import SessionCreate
@@ -23,11 +22,11 @@ from .schemas import SessionCreate
 
 def routes() -> Sequence[BaseRoute]:
     """This group's routes."""
-    sessions = "/agents/{agent}/endpoint/sessions"
-    one = sessions + "/{session}"
+    every = "/agents/{agent}/endpoint/sessions"
+    one = every + "/{session}"
     table: Table = [
-        ("POST", sessions, create),
-        ("GET", sessions, list_sessions),
+        ("POST", every, create),
+        ("GET", every, list_sessions),
         ("POST", one + ":stop", stop),
         ("GET", one, get),
         ("DELETE", one, delete),
@@ -36,7 +35,7 @@ def routes() -> Sequence[BaseRoute]:
         ("GET", one + "/files/content", download),
         ("PUT", one + "/files/content", upload),
     ]
-    return table_routes(table, version="v1")
+    return foundry_routes(table, version="v1")
 
 
 async def create(request: Request) -> Response:
@@ -50,12 +49,12 @@ async def create(request: Request) -> Response:
     assert found is not None
     doc = session_object(id, found["version"])
     project.store.put("session", doc, name)
-    return Response(dumps(doc), 201, media_type="application/json")
+    return answer(doc, 201)
 
 
 async def list_sessions(request: Request) -> Response:
-    sessions = project_of(request).store.all("session", _hosted(request)["name"])
-    return answer(page_of(request, sessions))
+    found = project_of(request).store.all("session", _hosted(request)["name"])
+    return answer(page_of(request, found))
 
 
 async def get(request: Request) -> Response:
@@ -70,12 +69,8 @@ async def stop(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    session, store = _session(request), project_of(request).store
-    with store.transaction():
-        for file in store.all("session_file", session["id"]):
-            store.delete_blob(file["_blob"])
-        store.delete_children("session_file", session["id"])
-        store.delete("session", session["id"], request.path_params["agent"])
+    id = _session(request)["id"]
+    sessions.delete_session(project_of(request).store, request.path_params["agent"], id)
     return Response(status_code=204)
 
 
@@ -83,58 +78,28 @@ async def delete(request: Request) -> Response:
 
 
 async def upload(request: Request) -> Response:
-    session, path, store = _session(request), _path(request), project_of(request).store
+    id, path = _session(request)["id"], _path(request)
     data = await request.body()
-    known = store.get("session_file", path, session["id"])
-    blob = known["_blob"] if known else new_id("sfile_")
-    with store.transaction():
-        store.put_blob(blob, data)
-        doc = {"id": path, "size": len(data), "modified_time": now(), "_blob": blob}
-        store.put("session_file", doc, session["id"])
-    written = {"path": path, "bytes_written": len(data)}
-    return Response(dumps(written), 201, media_type="application/json")
+    sessions.write_file(project_of(request).store, id, path, data)
+    return answer({"path": path, "bytes_written": len(data)}, 201)
 
 
 async def download(request: Request) -> Response:
-    session, path, store = _session(request), _path(request), project_of(request).store
-    doc = store.get("session_file", path, session["id"])
-    if doc is None:
-        raise missing("Session file", path)
-    return Response(store.blob(doc["_blob"]) or b"", media_type="application/octet-stream")
+    id, path = _session(request)["id"], _path(request)
+    data = sessions.read_file(project_of(request).store, id, path)
+    return Response(data, media_type="application/octet-stream")
 
 
 async def list_files(request: Request) -> Response:
-    session, store = _session(request), project_of(request).store
-    folder = _path(request, required=False)
-    entries: dict[str, Doc] = {}
-    for file in store.all("session_file", session["id"]):
-        relative = posixpath.relpath(file["id"], folder or ".")
-        if relative.startswith(".."):
-            continue
-        name, _, rest = relative.partition("/")
-        entries[name] = {
-            "name": name,
-            "size": 0 if rest else file["size"],
-            "is_directory": bool(rest),
-            "modified_time": file["modified_time"],
-        }
-    return answer({"path": folder or ".", "entries": list(entries.values()), "last_id": None})
+    id, folder = _session(request)["id"], _path(request, required=False)
+    entries = sessions.list_files(project_of(request).store, id, folder)
+    return answer({"path": folder or ".", "entries": entries, "last_id": None})
 
 
 async def delete_file(request: Request) -> Response:
-    session, path, store = _session(request), _path(request), project_of(request).store
-    recursive = request.query_params.get("recursive", "false").lower() == "true"
-    found = [
-        file
-        for file in store.all("session_file", session["id"])
-        if file["id"] == path or (recursive and file["id"].startswith(path + "/"))
-    ]
-    if not found:
-        raise missing("Session file", path)
-    with store.transaction():
-        for file in found:
-            store.delete_blob(file["_blob"])
-            store.delete("session_file", file["id"], session["id"])
+    id, path = _session(request)["id"], _path(request)
+    recursive = is_set(request, "recursive")
+    sessions.delete_files(project_of(request).store, id, path, recursive=recursive)
     return Response(status_code=204)
 
 
@@ -149,10 +114,7 @@ def _hosted(request: Request) -> Doc:
 
 def _session(request: Request) -> Doc:
     name, id = _hosted(request)["name"], request.path_params["session"]
-    doc = project_of(request).store.get("session", id, name)
-    if doc is None:
-        raise missing("Session", id)
-    return doc
+    return require_new(request, "Session", "session", id, name)
 
 
 def _path(request: Request, *, required: bool = True) -> str:

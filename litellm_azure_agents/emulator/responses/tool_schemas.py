@@ -1,6 +1,6 @@
-"""Tools and the form of an answer as the new protocol's clients define them.
+"""Tools and formats of answers as clients of the new protocol define them.
 
-Of a tool, the fields that the emulator reads are checked; others pass, as there are many and the
+Only the fields of a tool that the emulator reads are checked: there are many others, and the
 service adds to them.
 """
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from ..core.json_schemas import Schema
+from ..core.schemas import ToolName, text_tag
 
 
 class _Open(BaseModel):
@@ -19,7 +20,7 @@ class _Open(BaseModel):
 
 class FlatFunction(_Open):
     type: Literal["function"]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: ToolName
     description: str | None = None
     parameters: Schema | None = None
     strict: bool | None = None
@@ -27,7 +28,7 @@ class FlatFunction(_Open):
 
 class FlatCustom(_Open):
     type: Literal["custom"]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: ToolName
     description: str | None = None
 
 
@@ -47,16 +48,12 @@ class Container(_Open):
     file_ids: list[str] | None = None
 
 
-def _text_or_object(value: Any) -> str:
-    return "~str" if isinstance(value, str) else "~object"
-
-
 class FlatCodeInterpreter(_Open):
     type: Literal["code_interpreter"]
     container: (
         Annotated[
             Annotated[str, Tag("~str")] | Annotated[Container, Tag("~object")],
-            Discriminator(_text_or_object),
+            Discriminator(text_tag),
         ]
         | None
     ) = None
@@ -90,7 +87,7 @@ class FlatMcp(_Open):
         Annotated[
             Annotated[Literal["always", "never"], Tag("~str")]
             | Annotated[ApprovalFilters, Tag("~object")],
-            Discriminator(_text_or_object),
+            Discriminator(text_tag),
         ]
         | None
     ) = None
@@ -141,7 +138,7 @@ FlatTool = Annotated[
 ]
 
 
-# ---- the form of an answer ------------------------------------------------------------------
+# ---- formats of answers ---------------------------------------------------------------------
 
 
 class PlainFormat(_Open):
@@ -150,7 +147,7 @@ class PlainFormat(_Open):
 
 class SchemaFormat(_Open):
     type: Literal["json_schema"]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: ToolName
     json_schema: Schema = Field(alias="schema")
     description: str | None = None
     strict: bool | None = None

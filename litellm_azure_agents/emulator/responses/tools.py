@@ -1,4 +1,4 @@
-"""Tools of new agents: flat definitions to neutral specs, and how hosted calls look as items."""
+"""Tools of new agents: as models see them, and hosted calls as items."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.errors import invalid
 from ..core.ids import new_id
-from ..core.routing import invalid
 from ..core.store import Doc
 from ..models.arguments import make_value, resolve
-from ..models.base import ToolChoice, ToolSpec, UseTool
+from ..models.base import CallMcp, ToolChoice, ToolSpec, UseTool
 from ..models.code_answers import bar_chart, numbers
-from ..threads.submissions import needs_approval
 from .writer import ResponseWriter
 
 _UNNAMED = frozenset({"code_interpreter", "file_search"})
@@ -34,14 +33,14 @@ def check_tools(tools: Sequence[Mapping[str, Any]], param: str) -> None:
 
 
 def tool_spec(tool: Mapping[str, Any]) -> ToolSpec:
-    """A tool definition in neutral form; the type loses its `_preview`."""
+    """A tool definition as models see it; the type loses its `_preview`."""
     kind = str(tool["type"])
     if kind == "mcp":
         allowed = allowed_tools(tool)
         config = {**tool, "allowed_tools": allowed}
         about = str(tool.get("server_description") or "")
         return ToolSpec("mcp", str(tool["server_label"]), about, config=config)
-    if kind == "custom":  # one text goes in: for a brain, a function of one argument
+    if kind == "custom":  # for the model, a function whose one argument is a text
         schema = {"type": "object", "properties": {"input": {"type": "string"}},
                   "required": ["input"]}  # fmt: skip
         about = str(tool.get("description") or "")
@@ -97,13 +96,8 @@ def response_format(text: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"type": "json_schema", "name": format["name"], "schema": format["schema"]}
 
 
-def asks_first(tools: Sequence[Mapping[str, Any]], label: str, name: str) -> bool:
-    """Whether an MCP call needs the user's approval; by default it does."""
-    return needs_approval([t for t in tools if t["type"] == "mcp"], label, name)
-
-
 def list_mcp_tools(writer: ResponseWriter, tool: Mapping[str, Any]) -> None:
-    """What an MCP server offers, as the service reports it before it is first used."""
+    """Write the item that lists the tools of an MCP server."""
     item = writer.add(
         {
             "id": new_id("mcpl_"),
@@ -120,60 +114,61 @@ def list_mcp_tools(writer: ResponseWriter, tool: Mapping[str, Any]) -> None:
         "required": ["query"],
         "additionalProperties": False,
     }
-    offered = [
+    listed = [
         {"name": name, "description": name.replace("_", " "), "input_schema": schema,
          "annotations": None}
         for name in allowed_tools(tool)
     ]  # fmt: skip
-    writer.done(item, tools=offered)
+    writer.done(item, tools=listed)
 
 
-def call_mcp(
-    writer: ResponseWriter, label: str, name: str, arguments: str, output: str, request: str | None
-) -> Doc:
-    """A carried out MCP call; `request` is the approval request that it was granted by."""
+def call_mcp(writer: ResponseWriter, call: CallMcp, approved_by: str | None) -> Doc:
+    """Write an MCP call that is carried out; `approved_by` is the id of its approval request."""
     item = writer.add(
         {
             "id": new_id("mcp_"),
             "type": "mcp_call",
-            "server_label": label,
-            "name": name,
-            "arguments": arguments,
+            "server_label": call.server_label,
+            "name": call.name,
+            "arguments": call.arguments,
             "output": None,
             "error": None,
             "status": "in_progress",
-            "approval_request_id": request,
+            "approval_request_id": approved_by,
         },
         arguments="",
     )
     writer.progress(item, "mcp_call", "in_progress")
-    writer.deltas(item, "mcp_call_arguments", "arguments", arguments)
+    writer.deltas(item, "mcp_call_arguments", "arguments", call.arguments)
     writer.progress(item, "mcp_call", "completed")
-    writer.done(item, output=output, status="completed")
+    writer.done(item, output=call.output, status="completed")
     return item
 
 
 def use_tool(
     writer: ResponseWriter, action: UseTool, tools: Sequence[Mapping[str, Any]], user_text: str
 ) -> str:
-    """A hosted call and its result as items; returns the output the brain is told."""
+    """Write a hosted call and its result as items; returns the output that the model is given.
+
+    Items that don't show their call keep it in `_call` for later rounds.
+    """
     kind, fields = action.type, dict(action.fields)
     output = str(fields.pop("output", ""))
     config: Mapping[str, Any] = next(
         (t for t in tools if str(t["type"]).removesuffix("_preview") == kind), {}
     )
     arguments = json.dumps(fields, ensure_ascii=False)
-    told = {"type": kind, "name": action.name, "arguments": arguments, "output": output}
+    call = {"type": kind, "name": action.name, "arguments": arguments, "output": output}
     if kind == "web_search":
         query = fields.get("input") or fields.get("query") or user_text
         search = {"type": "search", "query": query, "sources": []}
-        _steps(writer, "web_search_call", "ws_", told, "searching", {"action": search})
+        _steps(writer, "web_search_call", "ws_", call, "searching", {"action": search})
     elif kind == "image_generation":
-        told["output"] = "an image"
+        call["output"] = "an image"
         data = base64.b64encode(bar_chart(numbers(user_text))).decode()
         item = writer.add(
             {"id": new_id("ig_"), "type": "image_generation_call", "status": "in_progress",
-             "result": None, "_call": told}
+             "result": None, "_call": call}
         )  # fmt: skip
         writer.progress(item, "image_generation_call", "in_progress", "generating")
         for index in range(int(config.get("partial_images") or 0)):
@@ -189,35 +184,35 @@ def use_tool(
     elif kind == "memory_search":
         writer.whole(
             {"id": new_id("mem_"), "type": "memory_search_call", "status": "completed",
-             "results": [], "_call": told}
+             "results": [], "_call": call}
         )  # fmt: skip
     elif kind == "capture_structured_outputs":
         schema = (config.get("outputs") or {}).get("schema") or {"type": "object"}
         value = make_value(resolve(schema, schema), schema, user_text)
-        told["output"] = json.dumps(value, ensure_ascii=False)
+        call["output"] = json.dumps(value, ensure_ascii=False)
         writer.whole(
-            {"id": new_id("so_"), "type": "structured_outputs", "output": value, "_call": told}
+            {"id": new_id("so_"), "type": "structured_outputs", "output": value, "_call": call}
         )
     else:
         named = f"{kind}_preview" if kind in _PREVIEWS else kind
-        call = {"call_id": new_id("call_"), "name": action.name or kind}
+        names = {"call_id": new_id("call_"), "name": action.name or kind}
         item = writer.add(
-            {"id": new_id("tc_"), "type": f"{named}_call", **call, "arguments": arguments,
+            {"id": new_id("tc_"), "type": f"{named}_call", **names, "arguments": arguments,
              "status": "in_progress"}
         )  # fmt: skip
         writer.done(item, status="completed")
         writer.whole(
-            {"id": new_id("to_"), "type": f"{named}_call_output", **call, "output": output,
+            {"id": new_id("to_"), "type": f"{named}_call_output", **names, "output": output,
              "status": "completed"}
         )  # fmt: skip
-    return str(told["output"])
+    return str(call["output"])
 
 
 def _steps(
-    writer: ResponseWriter, type: str, prefix: str, told: Doc, middle: str, fields: Doc
+    writer: ResponseWriter, type: str, prefix: str, call: Doc, middle: str, fields: Doc
 ) -> None:
     item = writer.add(
-        {"id": new_id(prefix), "type": type, "status": "in_progress", **fields, "_call": told}
+        {"id": new_id(prefix), "type": type, "status": "in_progress", **fields, "_call": call}
     )
     writer.progress(item, type, "in_progress", middle, "completed")
     writer.done(item, status="completed")

@@ -1,6 +1,6 @@
-"""Renders one response: neutral actions become output items, and the events that tell them.
+"""Renders one response: actions become output items and their events.
 
-The writer knows shapes and order; when to write what is decided in `response_rounds`.
+The writer knows shapes and order of events; `rounds` and `engine` decide when to write.
 """
 
 from __future__ import annotations
@@ -9,32 +9,31 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.events import EventLog
+from ..core.events import EventLog, pieces
 from ..core.ids import new_id
-from ..core.store import Doc
+from ..core.store import Doc, public
 from ..models.base import Annotation, OutputFile
-from ..threads.writer import pieces
-from .objects import public, usage_object, with_includes
+from .objects import shown_response, usage_object, with_includes
 
 
 @dataclass
 class ResponseWriter:
-    """Writes for one response. `keep` stores a made file and returns its citation's ids."""
+    """Writes one response. `keep` stores a file that the agent made and returns its citation."""
 
     log: EventLog
     response: Doc
     keep: Callable[[OutputFile], Doc]
     filename: Callable[[str], str]
     cite: Callable[[str], Doc | None] = lambda id: None
-    """The same for a file kept already; None for one that is in no container."""
+    """The citation of a file that is stored already; None if it is in no container."""
     include: Collection[str] = ()
     utf16_indices: bool = False
     message: Doc | None = None
     usage: Doc = field(default_factory=usage_object)
     calls: dict[int, Doc] = field(default_factory=dict)
-    """Function calls that are coming in pieces."""
-    loose: list[Doc] = field(default_factory=list)
-    """Citations of made images that wait for the next text part."""
+    """Function calls that arrive in pieces."""
+    pending_citations: list[Doc] = field(default_factory=list)
+    """Citations of images that the agent made, for the next text part."""
 
     @property
     def output(self) -> list[Doc]:
@@ -65,7 +64,7 @@ class ResponseWriter:
         self.log.close()
 
     def _lifecycle(self, name: str) -> None:
-        self.emit(f"response.{name}", response=public(self.response))
+        self.emit(f"response.{name}", response=shown_response(self.response))
 
     def spent(self) -> tuple[int, int]:
         """Tokens of prompts and of output so far."""
@@ -82,7 +81,7 @@ class ResponseWriter:
     # ---- items
 
     def add(self, item: Mapping[str, Any], **shown_empty: Any) -> Doc:
-        """Begin an item; `shown_empty` is how fields look that come in deltas."""
+        """Begin an item; `shown_empty` are the first values of fields that arrive in deltas."""
         full = {
             **item,
             "agent_reference": self.response["agent_reference"],
@@ -104,7 +103,7 @@ class ResponseWriter:
         self._on_item("output_item.done", item, item=public(item))
 
     def whole(self, item: Mapping[str, Any]) -> Doc:
-        """An item that comes in one piece."""
+        """Write an item that arrives in one piece."""
         full = self.add(item)
         self.done(full)
         return full
@@ -115,7 +114,7 @@ class ResponseWriter:
             self._on_item(f"{family}.{step}", item, item_id=item["id"])
 
     def deltas(self, item: Doc, family: str, key: str, text: str, /, **fields: Any) -> None:
-        """A text in deltas and then whole, under `key`."""
+        """Write a text in deltas, and then whole under `key`."""
         for piece in pieces(text):
             self._on_item(f"{family}.delta", item, item_id=item["id"], delta=piece)
         self._on_item(f"{family}.done", item, item_id=item["id"], **{key: text}, **fields)
@@ -131,9 +130,9 @@ class ResponseWriter:
         message, part = self._open_part("output_text")
         part["text"] += text
         self._on_part("output_text.delta", message, delta=text, logprobs=[])
-        for citation in self.loose:
+        for citation in self.pending_citations:
             self._annotate(message, part, citation)
-        self.loose.clear()
+        self.pending_citations.clear()
         for annotation in annotations:
             self._annotate(message, part, self._citation(annotation, part["text"]))
 
@@ -144,12 +143,12 @@ class ResponseWriter:
         self._on_part("refusal.delta", message, delta=text)
 
     def image(self, file: OutputFile) -> None:
-        """An image in the answer: messages have no image parts here, it is cited instead."""
-        self.loose.append({**self.keep(file), "start_index": 0, "end_index": 0})
+        """Cite an image of the answer: messages of this protocol have no image parts."""
+        self.pending_citations.append({**self.keep(file), "start_index": 0, "end_index": 0})
 
     def cite_image(self, citation: Mapping[str, Any]) -> None:
-        """The same for an image that code has made and that is kept already."""
-        self.loose.append({**citation, "start_index": 0, "end_index": 0})
+        """Cite an image that code made and that is stored already."""
+        self.pending_citations.append({**citation, "start_index": 0, "end_index": 0})
 
     def new_part(self) -> None:
         """The next text begins another part."""
@@ -157,7 +156,7 @@ class ResponseWriter:
 
     def close_message(self, status: str = "completed") -> None:
         """Finish the open message, if any."""
-        if self.loose and status == "completed":
+        if self.pending_citations and status == "completed":
             self.text("")
         if self.message is None:
             return
@@ -240,7 +239,7 @@ class ResponseWriter:
     def _length(self, text: str) -> int:
         return len(text.encode("utf-16-le")) // 2 if self.utf16_indices else len(text)
 
-    # ---- calls and thoughts
+    # ---- calls and reasoning
 
     def function_call(self, name: str, arguments: str) -> None:
         """A call that the client must answer."""
@@ -296,7 +295,7 @@ class ResponseWriter:
         return item
 
     def reasoning(self, summary: str, text: str) -> Doc:
-        """A thought: its summary in parts of a paragraph each, and its text."""
+        """Write reasoning: its summary in one part a paragraph, and its text."""
         item = self.add(
             {
                 "id": new_id("rs_"),
@@ -332,7 +331,7 @@ class ResponseWriter:
         return item
 
     def stop(self) -> None:
-        """Leave whatever is open as incomplete, without events: the response failed."""
+        """Mark the open message as incomplete, without events: the response failed."""
         if self.message is not None:
             self.message.update(status="incomplete", _open=False)
             self.message = None

@@ -6,72 +6,62 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from ..core.http import answer, api_version, list_answer, project_of, read_body, require
+from ..core.http import answer, deleted, project_of, read_body, require, stored_page
+from ..core.routing import Table, api_version, classic_routes
 from ..core.store import Doc
-from .checks import check_format, check_resources, check_tools
-from .objects import agent_object, deleted
+from .checks import check_agent
+from .objects import agent_object
 from .schemas import AgentCreate, AgentUpdate
 
 
 def routes() -> Sequence[BaseRoute]:
     """This group's routes."""
-    return [
-        Route("/assistants", create, methods=["POST"]),
-        Route("/assistants", list_agents, methods=["GET"]),
-        Route("/assistants/{agent}", get, methods=["GET"]),
-        Route("/assistants/{agent}", update, methods=["POST"]),
-        Route("/assistants/{agent}", delete, methods=["DELETE"]),
+    table: Table = [
+        ("POST", "/assistants", create),
+        ("GET", "/assistants", list_agents),
+        ("GET", "/assistants/{agent}", get),
+        ("POST", "/assistants/{agent}", update),
+        ("DELETE", "/assistants/{agent}", delete),
     ]
+    return classic_routes(table)
 
 
 async def create(request: Request) -> Response:
-    version = api_version(request)
-    agent = agent_object(await read_body(request, AgentCreate))
-    _check(request, agent, version)
-    _keep(request, agent)
-    return answer(agent)
+    return _save(request, agent_object(await read_body(request, AgentCreate)))
 
 
 async def list_agents(request: Request) -> Response:
-    api_version(request)
-    return answer(list_answer(request, "assistant"))
+    return answer(stored_page(request, "assistant"))
 
 
 async def get(request: Request) -> Response:
-    api_version(request)
-    return answer(require(request, "assistant", request.path_params["agent"]))
+    return answer(_agent(request))
 
 
 async def update(request: Request) -> Response:
-    version = api_version(request)
-    agent = require(request, "assistant", request.path_params["agent"])
+    agent = _agent(request)
     body = await read_body(request, AgentUpdate, optional=True)
     fresh = agent_object({**agent, **body}, agent["id"])
-    agent = {**fresh, "created_at": agent["created_at"]}
-    _check(request, agent, version)
-    _keep(request, agent)
-    return answer(agent)
+    return _save(request, {**fresh, "created_at": agent["created_at"]})
 
 
 async def delete(request: Request) -> Response:
-    api_version(request)
-    agent = require(request, "assistant", request.path_params["agent"])
+    agent = _agent(request)
     project_of(request).store.delete("assistant", agent["id"])
     return answer(deleted(agent["id"], "assistant.deleted"))
 
 
-def _check(request: Request, agent: Doc, version: str) -> None:
-    project = project_of(request)
-    strictness = project.settings.strictness
-    check_tools(agent["tools"], version, strictness)
-    check_resources(agent["tool_resources"], project.store)
-    check_format(agent["response_format"], agent["tools"], strictness)
+def _agent(request: Request) -> Doc:
+    return require(request, "assistant", request.path_params["agent"])
 
 
-def _keep(request: Request, agent: Doc) -> None:
+def _save(request: Request, agent: Doc) -> Response:
+    """Store an agent whose references and options are allowed, and answer with it."""
     project = project_of(request)
+    check_agent(agent, project.store, api_version(request), project.settings.strictness)
     with project.store.transaction():
         agent["tool_resources"] = project.vectors.settle(agent["tool_resources"])
         project.store.put("assistant", agent)
+    return answer(agent)

@@ -1,4 +1,4 @@
-"""Rules about requests that a schema can't say: unconfirmed limits, and references to objects."""
+"""Checks of requests that a schema can't express: unconfirmed limits, references to objects."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from ..core.errors import bad_request, not_found
 from ..core.settings import Strictness
 from ..core.store import Doc, Store
+from ..files.objects import check_files
 from .tool_schemas import PREVIEW_TOOLS
 
-STABLE_ONLY = "2025-05-01"
 PREVIEW = "2025-05-15-preview"
 
 
@@ -60,13 +60,6 @@ def check_messages(messages: Sequence[Doc], param: str, store: Store, strict: St
         check_files(ids, store)
 
 
-def check_files(ids: Sequence[str], store: Store) -> None:
-    """Every id names an uploaded file."""
-    for id in ids:
-        if store.get("file", id) is None:
-            raise not_found("file", id)
-
-
 def check_resources(resources: Mapping[str, Any] | None, store: Store) -> None:
     """Files and vector stores that tool_resources name exist."""
     resources = resources or {}
@@ -76,8 +69,20 @@ def check_resources(resources: Mapping[str, Any] | None, store: Store) -> None:
             raise not_found("vector store", id)
 
 
-def check_run(body: Mapping[str, Any], strict: Strictness) -> None:
-    """Run parameters whose limits are unconfirmed, and those that exclude each other."""
+def check_agent(agent: Doc, store: Store, version: str, strictness: Strictness) -> None:
+    """Refuse an agent with tools, references or a response format that are not allowed."""
+    check_tools(agent["tools"], version, strictness)
+    check_resources(agent["tool_resources"], store)
+    check_format(agent["response_format"], agent["tools"], strictness)
+
+
+def check_run(
+    body: Mapping[str, Any], agent: Doc, store: Store, version: str, strict: Strictness
+) -> None:
+    """Refuse run parameters that are not allowed, or not together, or not with the agent."""
+    tools = agent["tools"] if body.get("tools") is None else body["tools"]
+    check_tools(body.get("tools") or [], version, strict)
+    check_resources(body.get("tool_resources"), store)
     for name in ("max_prompt_tokens", "max_completion_tokens"):
         value = body.get(name)
         if value is not None and value < strict.min_max_tokens:
@@ -93,7 +98,7 @@ def check_run(body: Mapping[str, Any], strict: Strictness) -> None:
             param="tool_choice",
             code="invalid_value",
         )
-    check_format(body.get("response_format"), body.get("tools"), strict)
+    check_format(body.get("response_format"), tools, strict)
 
 
 def check_format(

@@ -50,7 +50,7 @@ def message_object(
     metadata: Mapping[str, str] | None = None,
     run: Mapping[str, Any] | None = None,
 ) -> Doc:
-    """A new message: completed when a client wrote it, in progress when `run` writes it."""
+    """A new message: completed if a client wrote it, in progress if `run` writes it."""
     created = now()
     return {
         "id": new_id("msg_"),
@@ -71,7 +71,7 @@ def message_object(
 
 
 def _content_out(content: Sequence[Mapping[str, Any]] | str) -> list[Doc]:
-    """Parts as they are read back: text is an object on output, the rest is as it was sent."""
+    """Parts as clients read them: text is an object, other parts are as they were sent."""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     return [text_part(part["text"]) if part["type"] == "text" else dict(part) for part in parts]
 
@@ -85,12 +85,16 @@ def run_object(
     thread_id: str,
     agent: Mapping[str, Any],
     body: Mapping[str, Any],
-    instructions: str,
     lifetime: float,
 ) -> Doc:
-    """A new run in status queued. What the body leaves out is the agent's; `tools` and
-    `tool_resources` of the body replace the agent's whole."""
+    """A new run in status queued. What the body leaves out is the agent's.
+
+    `tools`, `tool_resources` and `instructions` of the body replace the agent's;
+    `additional_instructions` are appended to either.
+    """
     created = now()
+    instructions = _or(body.get("instructions"), agent["instructions"])
+    instructions = "\n".join(filter(None, [instructions, body.get("additional_instructions")]))
     return {
         "id": new_id("run_"),
         "object": "thread.run",
@@ -124,6 +128,15 @@ def run_object(
     }
 
 
+def usage_object(prompt: int = 0, completion: int = 0) -> dict[str, int]:
+    """Token counts."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
 def step_object(run: Mapping[str, Any], type: str, details: Mapping[str, Any]) -> Doc:
     """A new run step in progress. The wire says `expires_at` where the spec says `expired_at`."""
     return {
@@ -146,13 +159,8 @@ def step_object(run: Mapping[str, Any], type: str, details: Mapping[str, Any]) -
     }
 
 
-def deleted(id: str, object: str) -> Doc:
-    """The answer to a deletion."""
-    return {"id": id, "object": object, "deleted": True}
-
-
 def without_search_content(step: Doc, include: bool) -> Doc:
-    """The step as shown when `include[]` does, or doesn't, ask for the passages found."""
+    """The step with or without the passages that file search found."""
     if include or step["type"] != "tool_calls":
         return step
     calls = []

@@ -1,7 +1,6 @@
 """Request bodies of the classic routes: unknown and ill-typed fields are refused.
 
-Every model here mirrors a table of the wire description; a `None` default on a field that allows
-null means the client may send null. Unconfirmed limits are not here but in `checks`.
+A field whose default is `None` may be sent as null. Unconfirmed limits are in `checks`.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -20,35 +17,22 @@ from pydantic import (
 )
 
 from ..core.json_schemas import Schema
+from ..core.schemas import (
+    DataSource,
+    Description,
+    Instructions,
+    Metadata,
+    ModelName,
+    Strict,
+    Temperature,
+    ToolName,
+    TopP,
+    kind_tag,
+    type_tag,
+)
 from .tool_schemas import ToolDefinition, ToolResources
 
 MAX_MESSAGE_CHARACTERS = 1_500_000
-
-
-class Strict(BaseModel):
-    """Base of all bodies."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-def _check_metadata(value: dict[str, str]) -> dict[str, str]:
-    if len(value) > 16:
-        raise ValueError("at most 16 metadata pairs are allowed")
-    for key, text in value.items():
-        if len(key) > 64 or len(text) > 512:
-            raise ValueError("metadata keys have at most 64 and values at most 512 characters")
-    return value
-
-
-Metadata = Annotated[dict[str, str], AfterValidator(_check_metadata)]
-
-
-def _kind(value: Any) -> str:
-    return "~str" if isinstance(value, str) else "~list" if isinstance(value, list) else "~object"
-
-
-def _part_type(value: Any) -> str:
-    return f"~{value.get('type')}" if isinstance(value, dict) else "~?"
 
 
 # ---- messages -------------------------------------------------------------------------------
@@ -83,17 +67,12 @@ InputPart = Annotated[
     Annotated[TextPart, Tag("~text")]
     | Annotated[ImageUrlPart, Tag("~image_url")]
     | Annotated[ImageFilePart, Tag("~image_file")],
-    Discriminator(_part_type),
+    Discriminator(type_tag),
 ]
 
 
 class AttachmentTool(Strict):
     type: Literal["code_interpreter", "file_search"]
-
-
-class DataSource(Strict):
-    uri: str
-    type: Literal["uri_asset", "id_asset"]
 
 
 class Attachment(Strict):
@@ -117,7 +96,7 @@ def _check_length(parts: list[InputPart]) -> list[InputPart]:
 Content = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE_CHARACTERS), Tag("~str")]
     | Annotated[list[InputPart], Field(min_length=1), AfterValidator(_check_length), Tag("~list")],
-    Discriminator(_kind),
+    Discriminator(kind_tag),
 ]
 
 
@@ -138,7 +117,7 @@ class MetadataUpdate(Strict):
 
 
 class JsonSchema(Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: ToolName
     description: str | None = None
     json_schema: Schema = Field(alias="schema")
     strict: bool | None = None
@@ -157,8 +136,8 @@ class JsonSchemaFormat(Strict):
     json_schema: JsonSchema
 
 
-def _format_kind(value: Any) -> str:
-    return "~str" if isinstance(value, str) else _part_type(value)
+def _format_tag(value: Any) -> str:
+    return "~str" if isinstance(value, str) else type_tag(value)
 
 
 ResponseFormat = Annotated[
@@ -166,17 +145,14 @@ ResponseFormat = Annotated[
     | Annotated[TextFormat, Tag("~text")]
     | Annotated[JsonObjectFormat, Tag("~json_object")]
     | Annotated[JsonSchemaFormat, Tag("~json_schema")],
-    Discriminator(_format_kind),
+    Discriminator(_format_tag),
 ]
-Temperature = Annotated[float, Field(ge=0, le=2)]
-TopP = Annotated[float, Field(ge=0, le=1)]
 Tools = Annotated[list[ToolDefinition], Field(max_length=128)]
-Instructions = Annotated[str, StringConstraints(max_length=256_000)]
 
 
 class AgentFields(Strict):
     name: Annotated[str, StringConstraints(max_length=256)] | None = None
-    description: Annotated[str, StringConstraints(max_length=512)] | None = None
+    description: Description | None = None
     instructions: Instructions | None = None
     tools: Tools | None = None
     tool_resources: ToolResources | None = None
@@ -187,11 +163,11 @@ class AgentFields(Strict):
 
 
 class AgentCreate(AgentFields):
-    model: Annotated[str, StringConstraints(min_length=1)]
+    model: ModelName
 
 
 class AgentUpdate(AgentFields):
-    model: Annotated[str, StringConstraints(min_length=1)] | None = None
+    model: ModelName | None = None
 
 
 class ThreadUpdate(Strict):
@@ -228,7 +204,7 @@ class NamedToolChoice(Strict):
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("~str")]
     | Annotated[NamedToolChoice, Tag("~object")],
-    Discriminator(_kind),
+    Discriminator(kind_tag),
 ]
 
 

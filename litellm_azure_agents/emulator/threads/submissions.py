@@ -1,8 +1,8 @@
-"""What a client must submit for the calls a run waits for; no I/O."""
+"""What a client must submit for the calls that a run waits for; no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import bad_request
@@ -15,7 +15,7 @@ def pair_answers(
     outputs: Sequence[Doc] | None,
     approvals: Sequence[Doc] | None,
 ) -> dict[str, Any]:
-    """Answers by call id. All pending calls must be answered at once, each once, and no others."""
+    """Answers by call id. Raises the 400 unless each pending call is answered exactly once."""
     functions = kind == "submit_tool_outputs"
     given, wrong = (outputs, approvals) if functions else (approvals, outputs)
     noun, param = ("tool outputs", "tool_outputs") if functions else (
@@ -28,20 +28,3 @@ def pair_answers(
     if sorted(expected) != sorted(got):
         raise bad_request(f"Expected {noun} for call_ids {expected}, got {got}", param=param)
     return {answer["tool_call_id"]: answer for answer in given or ()}
-
-
-def needs_approval(resources: Sequence[Mapping[str, Any]], label: str, tool: str) -> bool:
-    """Whether `tool_resources.mcp` asks for approval of this call; by default it does."""
-    for resource in resources:
-        if resource["server_label"] != label:
-            continue
-        rule = resource.get("require_approval") or "always"
-        if isinstance(rule, str):
-            return rule == "always"
-        if tool in ((rule.get("never") or {}).get("tool_names") or ()):
-            return False
-        always = rule.get("always")
-        # With only an `always` list, tools outside it go without approval.
-        listed = (always or {}).get("tool_names") or ()
-        return always is None or tool in listed or rule.get("never") is not None
-    return True

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -15,11 +13,8 @@ from pydantic import (
 )
 
 from ..core.json_schemas import Schema
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+from ..core.schemas import DataSource, Strict, ToolName, text_tag, type_tag
+from ..files.schemas import VectorStoreSources
 
 PREVIEW_TOOLS = frozenset({
     "mcp", "bing_custom_search", "sharepoint_grounding", "fabric_dataagent",
@@ -27,107 +22,103 @@ PREVIEW_TOOLS = frozenset({
 })  # fmt: skip
 
 
-class FunctionDefinition(_Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+class FunctionDefinition(Strict):
+    name: ToolName
     description: str | None = None
     parameters: Schema | None = None
     strict: bool | None = None
 
 
-class FunctionTool(_Strict):
+class FunctionTool(Strict):
     type: Literal["function"]
     function: FunctionDefinition
 
 
-class CodeInterpreterTool(_Strict):
+class CodeInterpreterTool(Strict):
     type: Literal["code_interpreter"]
 
 
-class RankingOptions(_Strict):
+class RankingOptions(Strict):
     ranker: str
     score_threshold: Annotated[float, Field(ge=0, le=1)]
 
 
-class FileSearchOptions(_Strict):
+class FileSearchOptions(Strict):
     max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
     ranking_options: RankingOptions | None = None
 
 
-class FileSearchTool(_Strict):
+class FileSearchTool(Strict):
     type: Literal["file_search"]
     file_search: FileSearchOptions | None = None
 
 
-class McpTool(_Strict):
+class McpTool(Strict):
     type: Literal["mcp"]
     server_label: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]{1,256}$")]
     server_url: str
     allowed_tools: list[str] | None = None
 
 
-class BingTool(_Strict):
+class BingTool(Strict):
     type: Literal["bing_grounding"]
     bing_grounding: dict[str, Any]
 
 
-class AzureAISearchTool(_Strict):
+class AzureAISearchTool(Strict):
     type: Literal["azure_ai_search"]
     azure_ai_search: dict[str, Any] | None = None
 
 
-class OpenApiTool(_Strict):
+class OpenApiTool(Strict):
     type: Literal["openapi"]
     openapi: dict[str, Any]
 
 
-class AzureFunctionTool(_Strict):
+class AzureFunctionTool(Strict):
     type: Literal["azure_function"]
     azure_function: dict[str, Any]
 
 
-class ConnectedAgent(_Strict):
+class ConnectedAgent(Strict):
     id: str
     name: str
     description: str
 
 
-class ConnectedAgentTool(_Strict):
+class ConnectedAgentTool(Strict):
     type: Literal["connected_agent"]
     connected_agent: ConnectedAgent
 
 
-class BingCustomSearchTool(_Strict):
+class BingCustomSearchTool(Strict):
     type: Literal["bing_custom_search"]
     bing_custom_search: dict[str, Any]
 
 
-class SharepointTool(_Strict):
+class SharepointTool(Strict):
     type: Literal["sharepoint_grounding"]
     sharepoint_grounding: dict[str, Any]
 
 
-class FabricTool(_Strict):
+class FabricTool(Strict):
     type: Literal["fabric_dataagent"]
     fabric_dataagent: dict[str, Any]
 
 
-class BrowserAutomationTool(_Strict):
+class BrowserAutomationTool(Strict):
     type: Literal["browser_automation"]
     browser_automation: dict[str, Any]
 
 
-class ComputerUseTool(_Strict):
+class ComputerUseTool(Strict):
     type: Literal["computer_use_preview"]
     computer_use_preview: dict[str, Any]
 
 
-class DeepResearchTool(_Strict):
+class DeepResearchTool(Strict):
     type: Literal["deep_research"]
     deep_research: dict[str, Any]
-
-
-def _type(value: Any) -> str:
-    return f"~{value.get('type')}" if isinstance(value, dict) else "~?"
 
 
 ToolDefinition = Annotated[
@@ -146,18 +137,13 @@ ToolDefinition = Annotated[
     | Annotated[BrowserAutomationTool, Tag("~browser_automation")]
     | Annotated[ComputerUseTool, Tag("~computer_use_preview")]
     | Annotated[DeepResearchTool, Tag("~deep_research")],
-    Discriminator(_type),
+    Discriminator(type_tag),
 ]
 
 
-class VectorStoreDataSource(_Strict):
-    uri: str
-    type: Literal["uri_asset", "id_asset"]
-
-
-class CodeInterpreterResource(_Strict):
+class CodeInterpreterResource(Strict):
     file_ids: Annotated[list[str], Field(max_length=20)] | None = None
-    data_sources: list[VectorStoreDataSource] | None = None
+    data_sources: list[DataSource] | None = None
 
     @model_validator(mode="after")
     def _not_both(self) -> CodeInterpreterResource:
@@ -166,21 +152,17 @@ class CodeInterpreterResource(_Strict):
         return self
 
 
-class VectorStoreSources(_Strict):
-    data_sources: list[VectorStoreDataSource]
-
-
-class InlineVectorStore(_Strict):
+class InlineVectorStore(Strict):
     name: str
     configuration: VectorStoreSources
 
 
-class FileSearchResource(_Strict):
+class FileSearchResource(Strict):
     vector_store_ids: Annotated[list[str], Field(max_length=1)] | None = None
     vector_stores: Annotated[list[InlineVectorStore], Field(max_length=1)] | None = None
 
 
-class SearchIndex(_Strict):
+class SearchIndex(Strict):
     index_connection_id: str | None = None
     index_name: str | None = None
     query_type: str | None = None
@@ -189,37 +171,33 @@ class SearchIndex(_Strict):
     index_asset_id: str | None = None
 
 
-class AzureAISearchResource(_Strict):
+class AzureAISearchResource(Strict):
     indexes: Annotated[list[SearchIndex], Field(max_length=1)] | None = None
 
 
-class ApprovalPerTool(_Strict):
+class ApprovalPerTool(Strict):
     never: ToolNames | None = None
     always: ToolNames | None = None
 
 
-class ToolNames(_Strict):
+class ToolNames(Strict):
     tool_names: list[str]
 
 
-def _approval_kind(value: Any) -> str:
-    return "~str" if isinstance(value, str) else "~object"
-
-
-class McpResource(_Strict):
+class McpResource(Strict):
     server_label: str
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     require_approval: (
         Annotated[
             Annotated[Literal["always", "never"], Tag("~str")]
             | Annotated[ApprovalPerTool, Tag("~object")],
-            Discriminator(_approval_kind),
+            Discriminator(text_tag),
         ]
         | None
     ) = None
 
 
-class ToolResources(_Strict):
+class ToolResources(Strict):
     code_interpreter: CodeInterpreterResource | None = None
     file_search: FileSearchResource | None = None
     azure_ai_search: AzureAISearchResource | None = None

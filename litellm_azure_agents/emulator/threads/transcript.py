@@ -1,4 +1,4 @@
-"""From classic objects to the neutral Turn that a brain is given; no I/O."""
+"""From classic objects to the turn that the model is given; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..models.base import ImageRef, Item, MessageItem, ToolChoice, ToolSpec, Tur
 
 
 def history(messages: Sequence[Doc], truncation: Mapping[str, Any]) -> list[Item]:
-    """The thread's messages, oldest first, as far as the truncation strategy lets them in."""
+    """The messages of a thread that the truncation strategy keeps, oldest first."""
     items: list[Item] = [message_item(message) for message in messages]
     if truncation["type"] == "last_messages":
         items = items[-truncation["last_messages"] :]
@@ -36,7 +36,7 @@ def message_item(message: Mapping[str, Any]) -> MessageItem:
 
 
 def build_turn(run: Doc, agent_metadata: Mapping[str, str], items: Sequence[Item]) -> Turn:
-    """What a brain is asked for the next round; old messages go where the prompt is too long."""
+    """The turn that the model is asked for in the next round."""
     return Turn(
         agent_id=run["assistant_id"],
         model=run["model"],
@@ -54,7 +54,7 @@ def build_turn(run: Doc, agent_metadata: Mapping[str, str], items: Sequence[Item
 
 
 def fit(items: Sequence[Item], spare: int) -> list[Item]:
-    """The newest items that `spare` tokens hold; at least the last one."""
+    """The newest items that fit in `spare` tokens; at least the last one."""
     kept: list[Item] = []
     for item in reversed(items):
         spare -= tokens.of_item(item)
@@ -65,7 +65,7 @@ def fit(items: Sequence[Item], spare: int) -> list[Item]:
 
 
 def tool_spec(tool: Mapping[str, Any]) -> ToolSpec:
-    """A classic tool definition in neutral form."""
+    """A classic tool definition as models see it."""
     kind = tool["type"]
     config = tool.get(kind) or {k: v for k, v in tool.items() if k != "type"}
     if kind == "mcp":

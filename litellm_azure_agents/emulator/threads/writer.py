@@ -1,6 +1,6 @@
-"""Renders one classic run: neutral actions become stored messages and steps, and events.
+"""Renders one classic run: actions become stored messages and steps, and events.
 
-The writer knows shapes and order of events; when to write what is decided in `runs`.
+The writer knows the shapes and the order of events; `rounds` and `engine` decide when to write.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.events import DONE, EventLog
+from ..core.events import DONE, EventLog, pieces
 from ..core.ids import new_id, now
 from ..core.store import Doc, Store
 from ..models.base import Annotation, CallMcp, Logs, OutputFile, SearchHit
-from .objects import TERMINAL, message_object, step_object, text_part, without_search_content
-
-ARGUMENT_PIECE = 12  # characters of arguments or code in one delta: enough to be split
+from .objects import (
+    TERMINAL,
+    message_object,
+    step_object,
+    text_part,
+    usage_object,
+    without_search_content,
+)
 
 _RUN_TIMES = {
     "in_progress": "started_at",
@@ -29,7 +34,7 @@ _STEP_TIMES = {"completed": "completed_at", "failed": "failed_at", "cancelled": 
 
 @dataclass
 class RunWriter:
-    """Writes for one run. `save_file` stores a made file and returns its id."""
+    """Writes one run. `save_file` stores a file that the agent made and returns its id."""
 
     store: Store
     log: EventLog
@@ -39,17 +44,15 @@ class RunWriter:
     utf16_indices: bool = False
     message: Doc | None = None
     step: Doc | None = None
-    usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
-    step_usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
+    usage: dict[str, int] = field(default_factory=usage_object)
+    step_usage: dict[str, int] = field(default_factory=usage_object)
     calls: dict[int, Doc] = field(default_factory=dict)
-    """Function calls that are coming in pieces."""
-    mcp_outputs: dict[str, str] = field(default_factory=dict)
-    """What each MCP call will answer once it is approved, by call id."""
+    """Function calls that arrive in pieces."""
 
     # ---- the run itself
 
     def status(self, status: str, **fields: Any) -> None:
-        """Move the run to a status, store it and tell it."""
+        """Move the run to a status, store it and add the event."""
         self.run.update(fields, status=status)
         if status in _RUN_TIMES and not self.run[_RUN_TIMES[status]]:
             self.run[_RUN_TIMES[status]] = now()
@@ -64,7 +67,7 @@ class RunWriter:
         self.log.append("thread.run.created", self.run)
 
     def done(self) -> None:
-        """End of what a stream shows."""
+        """End the streams that read the log."""
         self.log.append(DONE, "[DONE]")
 
     def spent(self) -> tuple[int, int]:
@@ -72,8 +75,8 @@ class RunWriter:
         return self.usage["prompt_tokens"], self.usage["completion_tokens"]
 
     def spend(self, prompt: int, completion: int, reasoning: int = 0) -> None:
-        """Count tokens for the run and for the step that is or will be open; this protocol doesn't
-        tell those of reasoning."""
+        """Count tokens for the run and for the open or next step. This protocol has no count of
+        reasoning tokens."""
         for usage in (self.usage, self.step_usage):
             usage["prompt_tokens"] += prompt
             usage["completion_tokens"] += completion
@@ -180,7 +183,7 @@ class RunWriter:
         return self.step
 
     def close_step(self, status: str = "completed", error: Mapping[str, str] | None = None) -> None:
-        """Finish the open step, if any; it takes the tokens spent since the last one."""
+        """Finish the open step, if any, with the tokens spent since the last one."""
         if self.step is None:
             return
         step, self.step = self.step, None
@@ -188,7 +191,7 @@ class RunWriter:
         if status in _STEP_TIMES:
             step[_STEP_TIMES[status]] = now()
             step["expires_at"] = None
-        self.step_usage = _usage(0, 0)
+        self.step_usage = usage_object()
         self.store.put("step", step, self.run["id"])
         shown = without_search_content(step, self.include_search_content)
         self.log.append(f"thread.run.step.{status}", shown)
@@ -235,7 +238,7 @@ class RunWriter:
         return whole
 
     def mcp_tools(self, server_label: str, tools: Sequence[str]) -> None:
-        """The finished step in which the agent learns what an MCP server offers."""
+        """A finished step that lists the tools of an MCP server."""
         parameters = {"type": "object", "properties": {"query": {"type": "string"}}}
         listed = {name: {"description": None, "parameters": parameters} for name in tools}
         activity = {
@@ -320,7 +323,7 @@ class RunWriter:
         return str(call["id"])
 
     def stop(self, status: str, reason: str, error: Mapping[str, str] | None = None) -> None:
-        """Wind up whatever is open because the run ends in `status`; `reason` is the message's."""
+        """Close what is open because the run ends in `status`; `reason` is the message's."""
         self.whole_calls()
         if self.message is not None:
             step_status = "completed" if status == "incomplete" else status
@@ -332,16 +335,3 @@ class RunWriter:
             self.log.append("thread.message.incomplete", message)
             self.close_step(step_status, error)
         self.close_step("completed" if status == "incomplete" else status, error)
-
-
-def pieces(text: str) -> list[str]:
-    """The text in parts of a few characters."""
-    return [text[i : i + ARGUMENT_PIECE] for i in range(0, len(text), ARGUMENT_PIECE)]
-
-
-def _usage(prompt: int, completion: int) -> dict[str, int]:
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-    }

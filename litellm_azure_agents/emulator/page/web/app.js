@@ -136,15 +136,15 @@ function live(state, text) {
 }
 
 function keepLive(pause = 500) {
-  let heard = false;
+  let received = false;
   follow(() => "live", ({ data }) => {
-    if (!heard) live("on", "live");
-    heard = true;
+    if (!received) live("on", "live");
+    received = true;
     showCounts(data);
     refresh();
   }, () => {
     live("off", "reconnecting");
-    setTimeout(() => keepLive(heard ? 500 : Math.min(pause * 2, 8000)), pause);
+    setTimeout(() => keepLive(received ? 500 : Math.min(pause * 2, 8000)), pause);
   });
 }
 

@@ -31,7 +31,7 @@ class RunView {
   constructor([id]) {
     this.id = id;
     this.turn = new Turn();
-    this.told = [];
+    this.logged = [];
     this.element = h("div", { class: "detail" }, loading());
     this.steps = new Timeline();
     this.drawSoon = perFrame(() => this.drawLive());
@@ -53,9 +53,9 @@ class RunView {
   }
 
   watch() {
-    this.stop = follow(() => `runs/${encodeURIComponent(this.id)}/events?from=${this.told.length}`, ({ name, data }) => {
-      if (name === "told") {
-        this.told.push({ id: String(data.n), ...data });
+    this.stop = follow(() => `runs/${encodeURIComponent(this.id)}/events?from=${this.logged.length}`, ({ name, data }) => {
+      if (name === "logged") {
+        this.logged.push({ id: String(data.n), ...data });
         this.turn.tell(data.name, data.data);
       } else this.refresh();
       this.drawSoon();
@@ -103,8 +103,8 @@ class RunView {
   }
 
   took() {
-    const { told, found } = this;
-    if (this.over && told.length > 1) return duration(told.at(-1).at - told[0].at);
+    const { logged, found } = this;
+    if (this.over && logged.length > 1) return duration(logged.at(-1).at - logged[0].at);
     return found.row.seconds === null ? null : duration(found.row.seconds);
   }
 
@@ -119,7 +119,7 @@ class RunView {
   drawLive() {
     const { found } = this;
     if (!this.tabs) return;
-    if (!this.over && this.told.length) this.steps.draw(this.turn.entries, { exact: true });
+    if (!this.over && this.logged.length) this.steps.draw(this.turn.entries, { exact: true });
     else if (found.kind === "response") this.steps.draw(stored("item", found.doc.output), { exact: true });
     else {
       const said = Object.fromEntries(found.items.map((message) => [message.id, message]));
@@ -130,8 +130,8 @@ class RunView {
       this.steps.draw(entries, { exact: true });
     }
     this.drawBanner();
-    this.list.setRows(this.told);
-    this.count.textContent = found.events === null ? "The events of this run are not kept any more." : plural(this.told.length, "event");
+    this.list.setRows(this.logged);
+    this.count.textContent = found.events === null ? "The events of this run are not kept any more." : plural(this.logged.length, "event");
   }
 
   drawBanner() {
@@ -172,10 +172,10 @@ class RunView {
     this.count = h("p", { class: "dim" });
     this.list = new List({
       label: "Events", height: 26,
-      load: async () => ({ rows: this.told, next: null }),
+      load: async () => ({ rows: this.logged, next: null }),
       draw: (row) => h("div", { class: "line event" },
         h("span", { class: "dim n" }, String(row.n)),
-        h("span", { class: "dim at" }, `+${((row.at - this.told[0].at) * 1000).toFixed(0)} ms`),
+        h("span", { class: "dim at" }, `+${((row.at - this.logged[0].at) * 1000).toFixed(0)} ms`),
         h("span", { class: "title mono" }, row.name), h("span", { class: "dim glance" }, glance(row.data))),
       open: (row) => fill(shown, json(row.data)),
     });

@@ -120,7 +120,7 @@ class ThreadView {
       stay();
     });
     this.stop = follow(() => `runs/${active.id}/events?from=${heard}`, ({ name, data }) => {
-      if (name !== "told") return;
+      if (name !== "logged") return;
       heard++;
       turn.tell(data.name, data.data);
       draw();

@@ -6,7 +6,7 @@ const OVER = new Set(["completed", "failed", "cancelled", "expired", "incomplete
 export class Turn {
   constructor() {
     this.entries = [];
-    this.run = null; // the run or the response as last told
+    this.run = null; // the run or the response as last received
     this.thread = null;
     this.error = null;
     this.ended = false; // by an event, not by a broken connection
