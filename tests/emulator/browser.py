@@ -1,17 +1,17 @@
-"""A headless Chromium by WebDriver over plain HTTP: what the page's tests and screenshots need."""
+"""A headless Chromium: what the page's tests and screenshots need of Selenium."""
 
 from __future__ import annotations
 
-import base64
 import shutil
-import socket
-import subprocess
 import tempfile
 import time
 from types import TracebackType
 from typing import Any
 
-import httpx
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -20,59 +20,24 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage",
 ]  # fmt: skip
-KEYS = {"Enter": "\ue007", "Escape": "\ue00c"}
+KEYS = {"Enter": Keys.ENTER, "Escape": Keys.ESCAPE}
 TIMEOUT = 30.0
 """Seconds for what takes one, on a machine that does ten other things."""
 
 
 class Browser:
-    """One window. `insecure`: certificates that nobody vouches for are taken."""
+    """One window. `insecure`: certificates of unknown authorities are accepted."""
 
     def __init__(self, width: int = 1280, height: int = 800, *, insecure: bool = False) -> None:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._driver = subprocess.Popen(
-            [str(DRIVER), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
-        try:
-            self._await_driver()
-            flags = [
-                *FLAGS,
-                f"--user-data-dir={self._profile.name}",
-                f"--window-size={width},{height}",
-                *(["--ignore-certificate-errors"] if insecure else []),
-            ]
-            capabilities = {
-                "browserName": "chrome",
-                "goog:chromeOptions": {"binary": CHROMIUM, "args": flags},
-                "goog:loggingPrefs": {"browser": "ALL"},
-            }
-            made = self._call("/session", {"capabilities": {"alwaysMatch": capabilities}})
-        except BaseException:
-            self._driver.kill()
-            raise
-        self._session = f"/session/{made['sessionId']}"
+        options = ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        options.accept_insecure_certs = insecure
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        for flag in (*FLAGS, f"--user-data-dir={self._profile.name}"):
+            options.add_argument(flag)
+        self._driver = Chrome(options, Service(DRIVER))
         self.size(width, height)
-
-    def _await_driver(self) -> None:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                self._http.get("/status").raise_for_status()
-                return
-            except httpx.HTTPError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-
-    def _call(self, path: str, body: Any) -> Any:
-        answer = self._http.post(path, json=body).json()["value"]
-        if isinstance(answer, dict) and "error" in answer and "stacktrace" in answer:
-            raise AssertionError(answer["message"])
-        return answer
 
     def __enter__(self) -> Browser:
         return self
@@ -83,53 +48,41 @@ class Browser:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._http.delete(self._session)
-        self._driver.terminate()
-        self._driver.wait(10)
+        self._driver.quit()
         self._profile.cleanup()
 
     # ---- what a user does
 
     def go(self, url: str) -> None:
-        self._call(self._session + "/url", {"url": url})
+        self._driver.get(url)
 
     def keys(self, *keys: str) -> None:
         """Press keys: names of `KEYS` or text."""
-        strokes = []
-        for key in keys:
-            for char in [KEYS[key]] if key in KEYS else key:
-                strokes += [{"type": "keyDown", "value": char}, {"type": "keyUp", "value": char}]
-        actions = [{"type": "key", "id": "keyboard", "actions": strokes}]
-        self._call(self._session + "/actions", {"actions": actions})
+        strokes = [KEYS.get(key, key) for key in keys]
+        ActionChains(self._driver, duration=0).send_keys(*strokes).perform()
 
     def click(self, selector: str, text: str = "") -> None:
         """Click the first visible element of a selector (with this text), once there is one."""
-        found = self.wait(
+        self.wait(
             "return [...document.querySelectorAll(arguments[0])].find(e =>"
             " e.checkVisibility() && e.textContent.includes(arguments[1]))",
             selector,
             text,
-        )
-        element = next(iter(found.values()))
-        self._call(f"{self._session}/element/{element}/click", {})
+        ).click()
 
     def size(self, width: int, height: int) -> None:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self._cdp("Emulation.setDeviceMetricsOverride", metrics)
+        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def scheme(self, name: str) -> None:
         """What the system prefers: light or dark."""
         features = [{"name": "prefers-color-scheme", "value": name}]
-        self._cdp("Emulation.setEmulatedMedia", {"features": features})
-
-    def _cdp(self, command: str, parameters: Any) -> Any:
-        body = {"cmd": command, "params": parameters}
-        return self._call(self._session + "/goog/cdp/execute", body)
+        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     # ---- what a user sees
 
     def js(self, script: str, *args: Any) -> Any:
-        return self._call(self._session + "/execute/sync", {"script": script, "args": list(args)})
+        return self._driver.execute_script(script, *args)  # type: ignore[no-untyped-call]
 
     def wait(self, script: str, *args: Any, timeout: float = TIMEOUT) -> Any:
         """The script's value once it is true."""
@@ -151,9 +104,9 @@ class Browser:
 
     def console(self) -> list[str]:
         """Warnings and errors since the last look, refused loads among them."""
-        entries = self._call(self._session + "/se/log", {"type": "browser"})
+        entries = self._driver.get_log("browser")  # type: ignore[no-untyped-call]
         return [e["message"] for e in entries if e["level"] in ("WARNING", "SEVERE")]
 
     def shot(self) -> bytes:
         """A PNG of the window."""
-        return base64.b64decode(self._http.get(self._session + "/screenshot").json()["value"])
+        return self._driver.get_screenshot_as_png()

@@ -12,9 +12,11 @@ from typing import Any
 
 import httpx
 
-from .test_process import process
+from .process import process
 
 ROUNDS = 4
+
+
 NAMED = "/openai/v1"
 
 
