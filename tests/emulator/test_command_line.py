@@ -24,7 +24,7 @@ def test_a_model_and_code_from_the_command_line() -> None:
         assert "NO sandbox" in running.stderr.read()
 
 
-def test_command_lines_that_make_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_combinations_of_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for line in (["--inject-search"], ["--model", "m", "--model-option", "x"], ["--tls=a", "b"]):
         with pytest.raises(SystemExit):
             parse(line)

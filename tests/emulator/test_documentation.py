@@ -72,9 +72,9 @@ def test_the_tables_are_the_routes() -> None:
         if isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}
     ]
-    told = [(method, path) for method, path, _ in documented()]
-    assert sorted(told) == sorted(served)
-    assert len(told) > 100
+    written = [(method, path) for method, path, _ in documented()]
+    assert sorted(written) == sorted(served)
+    assert len(written) > 100
 
 
 def test_every_route_answers(wire: Wire) -> None:
@@ -99,21 +99,21 @@ def test_what_is_not_emulated_is_not_there(wire: Wire) -> None:
 
 
 def test_options(capsys: pytest.CaptureFixture[str]) -> None:
-    told = {
+    written = {
         name for cell, _ in table("option", "meaning") for name in re.findall(r"--[\w-]+", cell)
     }
     with pytest.raises(SystemExit):
         parse(["--help"])
     shown = capsys.readouterr().out
     known = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", shown)) - {"--help"}
-    assert told == known
+    assert written == known
 
 
 def test_agents() -> None:
-    told = {name for row in table("id", "does") for name in re.findall(r"`(asst_\w+)`", row[0])}
-    assert told == {agent["id"] for agent in SEEDED_CLASSIC}
+    written = {name for row in table("id", "does") for name in re.findall(r"`(asst_\w+)`", row[0])}
+    assert written == {agent["id"] for agent in SEEDED_CLASSIC}
     own = {name for row in table("name", "does") for name in re.findall(r"`(\w+)`", row[0])}
-    assert own | {id.removeprefix("asst_") for id in told} == {name for name, _ in SEEDED_NEW}
+    assert own | {id.removeprefix("asst_") for id in written} == {name for name, _ in SEEDED_NEW}
 
 
 def test_switches() -> None:
@@ -128,7 +128,7 @@ def test_switches() -> None:
             assert cell == text, name
 
 
-def test_differences_that_are_told(wire: Wire, emulator: Emulator) -> None:
+def test_documented_differences(wire: Wire, emulator: Emulator) -> None:
     rows = {row[0]: row[2] for row in table("what", "at the service", "here")}
     assert "every name is the same" in rows["`/api/projects/{project}`"]
     other = emulator.endpoint.rpartition("/")[0] + "/another/assistants/asst_echo"

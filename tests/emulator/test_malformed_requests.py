@@ -1,4 +1,4 @@
-"""Whatever a client sends, it is told what is wrong: no 500, no run that fails of it."""
+"""Malformed requests are refused with a message: no 500, and no run that fails because of one."""
 
 from __future__ import annotations
 
@@ -153,11 +153,11 @@ def test_every_field_may_hold_garbage(wire: Wire) -> None:
             for value in (next(garbage), next(garbage)):
                 bad = replaced(body, place, value)
                 answer = wire.http.post(path, content=json.dumps(bad))
-                told = (path, place, value, answer.text)
-                assert answer.status_code < 500, told
-                assert '"server_error"' not in answer.text, told
+                details = (path, place, value, answer.text)
+                assert answer.status_code < 500, details
+                assert '"server_error"' not in answer.text, details
                 if answer.status_code >= 400:
-                    assert answer.json()["error"]["message"], told
+                    assert answer.json()["error"]["message"], details
                 seen.add(answer.status_code)
     assert seen >= {200, 400, 404}
 
@@ -172,7 +172,7 @@ def test_every_field_may_hold_garbage(wire: Wire) -> None:
     ],
     ids=lambda raw: str(raw[:12]),
 )  # fmt: skip
-def test_bodies_that_are_no_json(wire: Wire, raw: bytes) -> None:
+def test_bodies_that_are_not_json(wire: Wire, raw: bytes) -> None:
     for path in ("/assistants", "/openai/v1/responses"):
         answer = wire.http.post(path, content=raw)
         assert answer.status_code == 400
@@ -216,7 +216,7 @@ def test_faults(wire: Wire, emulator: Emulator, fault: str) -> None:
         ({"additionalProperties": 5}, "5 is not of type 'object', 'boolean'"),
     ],
 )
-def test_schemas_that_are_none_are_refused(wire: Wire, schema: Any, why: str) -> None:
+def test_invalid_json_schemas_are_refused(wire: Wire, schema: Any, why: str) -> None:
     function = {"name": "f", "parameters": schema}
     error = wire.refused(
         "/assistants", {"model": "m", "tools": [{"type": "function", "function": function}]}

@@ -145,7 +145,7 @@ def test_agents_and_faults_from_files(tmp_path: Path) -> None:
         (["--model-option", "a=b"], "need --model"),
     ],
 )
-def test_options_that_make_no_sense(
+def test_invalid_options_are_refused(
     capsys: pytest.CaptureFixture[str], options: list[str], why: str
 ) -> None:
     with pytest.raises(SystemExit):
@@ -153,7 +153,7 @@ def test_options_that_make_no_sense(
     assert why in capsys.readouterr().err
 
 
-def test_a_data_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_an_invalid_data_file_is_named(tmp_path: Path) -> None:
     data = tmp_path / "notes.txt"
     data.write_text("These are notes, and long enough to be looked at as a database. " * 20)
     command = [*COMMAND, "--data", str(data)]
@@ -171,7 +171,7 @@ def test_a_data_file_that_is_none_is_named(tmp_path: Path) -> None:
         ({"name": "x", "definition": {"kind": "prompt"}}, "agent 'x': Missing required parameter"),
     ],
 )
-def test_what_is_wrong_with_an_agent_is_said(
+def test_errors_name_the_wrong_agent(
     emulator: Emulator, wire: Wire, agent: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_an_agent_is_said(
     assert why in wire.refused("/emulator/reset", {"agents": [agent]})["message"]
 
 
-def test_a_taken_port_is_said_plainly() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -19,8 +19,8 @@ def test_reset_and_seed_by_one_call(emulator: Emulator, wire: Wire) -> None:
         {"name": "fresh", "definition": {"kind": "prompt", "model": "m"}},
     ]
     faults = [{"path_regex": "asst_mine", "times": 1, "status": 503}]
-    told = wire.post("/emulator/reset", {"agents": agents, "faults": faults})
-    assert (told["agents"], told["faults"]) == (2, 1)
+    reply = wire.post("/emulator/reset", {"agents": agents, "faults": faults})
+    assert (reply["agents"], reply["faults"]) == (2, 1)
     assert wire.http.get(f"/assistants/{old}").status_code == 404
     assert wire.http.get("/assistants/asst_mine").status_code == 503
     assert wire.get("/assistants/asst_mine")["instructions"] == "Mine."

@@ -12,15 +12,14 @@ from ..core.http import answer, download, project_of, require_new, stored_page
 from ..core.routing import Table, foundry_routes
 from ..core.store import Doc, public
 from . import routes as file_routes
-from . import vector_store_routes as vectors
+from . import vector_store_routes
 
 OPENAI_PURPOSES = ("assistants", "vision", "user_data", "batch", "fine-tune", "evals")
 
 
 def routes() -> Sequence[BaseRoute]:
     """This group's routes."""
-    store, container = "/vector_stores/{store}", "/containers/{container}"
-    file, batch = store + "/files/{file}", store + "/file_batches/{batch}"
+    container = "/containers/{container}"
     kept = container + "/files/{file}"
     table: Table = [
         ("POST", "/files", upload),
@@ -28,19 +27,7 @@ def routes() -> Sequence[BaseRoute]:
         ("GET", "/files/{file}", file_routes.get),
         ("DELETE", "/files/{file}", file_routes.delete),
         ("GET", "/files/{file}/content", file_routes.content),
-        ("POST", "/vector_stores", vectors.create),
-        ("GET", "/vector_stores", vectors.list_stores),
-        ("GET", store, vectors.get),
-        ("POST", store, vectors.update),
-        ("DELETE", store, vectors.delete),
-        ("POST", store + "/files", vectors.add_file),
-        ("GET", store + "/files", vectors.list_files),
-        ("GET", file, vectors.get_file),
-        ("DELETE", file, vectors.delete_file),
-        ("POST", store + "/file_batches", vectors.create_batch),
-        ("GET", batch, vectors.get_batch),
-        ("POST", batch + "/cancel", vectors.cancel_batch),
-        ("GET", batch + "/files", vectors.list_batch_files),
+        *vector_store_routes.table(),
         ("GET", container, get_container),
         ("GET", container + "/files", list_container_files),
         ("GET", kept, get_container_file),

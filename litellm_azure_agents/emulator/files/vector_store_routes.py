@@ -19,11 +19,11 @@ from .schemas import BatchCreate, VectorStoreCreate, VectorStoreFileCreate, Vect
 FILE_STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
 
-def routes() -> Sequence[BaseRoute]:
-    """This group's routes."""
+def table() -> Table:
+    """The routes of both protocols."""
     store = "/vector_stores/{store}"
     file, batch = store + "/files/{file}", store + "/file_batches/{batch}"
-    table: Table = [
+    return [
         ("POST", "/vector_stores", create),
         ("GET", "/vector_stores", list_stores),
         ("GET", store, get),
@@ -38,7 +38,11 @@ def routes() -> Sequence[BaseRoute]:
         ("POST", batch + "/cancel", cancel_batch),
         ("GET", batch + "/files", list_batch_files),
     ]
-    return classic_routes(table)
+
+
+def routes() -> Sequence[BaseRoute]:
+    """This group's routes."""
+    return classic_routes(table())
 
 
 async def create(request: Request) -> Response:

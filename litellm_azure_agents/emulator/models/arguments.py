@@ -12,22 +12,10 @@ _NUMBER = re.compile(r"(?<!\d)-?\d{1,300}(?:\.\d{1,300})?(?!\d)")  # all of them
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _URL = re.compile(r"https?://\S+")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_PLACE_WORDS = frozenset(
-    [
-        "location",
-        "city",
-        "place",
-        "town",
-        "country",
-        "region",
-        "area",
-        "destination",
-        "origin",
-        "state",
-        "address",
-        "where",
-    ]
-)
+_PLACE_WORDS = frozenset({
+    "location", "city", "place", "town", "country", "region", "area", "destination", "origin",
+    "state", "address", "where",
+})  # fmt: skip
 _NAME = r"[^\W\d_a-z][\w'’.-]*(?:[ ][^\W\d_a-z][\w'’-]*)*"
 _AFTER_PREPOSITION = re.compile(
     rf"\b(?:in|for|at|of|from|to|near)\s+({_NAME}(?:\s*(?:,\s*(?:and\s+)?|\s+and\s+|&)\s*{_NAME})*)"
@@ -37,22 +25,10 @@ _LOWER_CASE = re.compile(
     r"\b(?:in|at|near|for)\s+([^\W\d_]+(?:\s*(?:,|\band\b)\s*[^\W\d_]+)*)", re.I
 )
 _SEPARATOR = re.compile(r"\s*(?:,\s*and\b|,|\band\b|&)\s*")
-_TEXT_WORDS = frozenset(
-    [
-        "query",
-        "text",
-        "message",
-        "input",
-        "prompt",
-        "question",
-        "content",
-        "body",
-        "sentence",
-        "phrase",
-        "search",
-        "q",
-    ]
-)
+_TEXT_WORDS = frozenset({
+    "query", "text", "message", "input", "prompt", "question", "content", "body", "sentence",
+    "phrase", "search", "q",
+})  # fmt: skip
 _NOT = re.compile(r"\b(?:no|not|without|don't|never|off|false)\b", re.I)
 MAX_DEPTH = 6
 MOST_ITEMS = 20  # made up for one array; half as many with each level, so that all is bounded

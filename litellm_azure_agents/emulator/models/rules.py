@@ -31,55 +31,12 @@ from .cited_answers import cited_answer, grounding_fields, is_grounding
 from .code_answers import code_actions, wants_code
 from .scripts import play_script, script_of
 
-_STOP = frozenset(
-    [
-        "get",
-        "set",
-        "the",
-        "a",
-        "an",
-        "of",
-        "for",
-        "to",
-        "in",
-        "on",
-        "by",
-        "and",
-        "or",
-        "with",
-        "from",
-        "is",
-        "are",
-        "be",
-        "do",
-        "does",
-        "fetch",
-        "find",
-        "list",
-        "make",
-        "create",
-        "return",
-        "returns",
-        "given",
-        "tool",
-        "function",
-        "this",
-        "that",
-        "it",
-        "its",
-        "user",
-        "current",
-        "now",
-        "use",
-        "used",
-        "using",
-        "call",
-        "about",
-        "what",
-        "when",
-        "which",
-    ]
-)
+_STOP = frozenset({
+    "get", "set", "the", "a", "an", "of", "for", "to", "in", "on", "by", "and", "or", "with",
+    "from", "is", "are", "be", "do", "does", "fetch", "find", "list", "make", "create", "return",
+    "returns", "given", "tool", "function", "this", "that", "it", "its", "user", "current", "now",
+    "use", "used", "using", "call", "about", "what", "when", "which",
+})  # fmt: skip
 _CLAUSE = re.compile(r"\s*(?:[,;]|\band\b|\bthen\b)\s*", re.I)
 _BEFORE = re.compile(
     r"\b(?:before you (?:call|look|check)|first say|say \w+ first|think aloud)", re.I

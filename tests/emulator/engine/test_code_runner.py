@@ -49,7 +49,7 @@ def run(
     return logs, {o.filename: o.data for o in outputs if isinstance(o, OutputFile)}
 
 
-def test_what_code_prints_and_makes() -> None:
+def test_output_and_files_of_code() -> None:
     assert run("x = 20\nprint(x)\nx + 1") == ("20\n21\n", {})
     assert run("import sys; print('e', file=sys.stderr); sys.exit(3)") == ("e\n", {})
     logs, made = run("print(open('/mnt/data/a.txt').read()); open('b.bin', 'wb').write(b'1'); None",
@@ -77,7 +77,9 @@ def test_time_memory_and_size_are_limited() -> None:
     assert len(run("for n in range(9): open(f'{n}', 'w')")[1]) == 3
 
 
-def test_nothing_is_passed_on_or_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_not_inherited_and_processes_are_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SECRET_KEY", "s3cret")
     assert run("import os; print(os.environ.get('SECRET_KEY'))")[0] == "None\n"
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
@@ -167,5 +169,5 @@ def test_code_that_a_model_writes_for_a_new_agent() -> None:
             file = f"containers/{cited['container_id']}/files/{cited['file_id']}/content"
             content = Wire(emulator).http.get(f"/openai/v1/{file}", params={"api-version": ""})
             assert content.content == b"a,b"
-            told = server.requests[1]["messages"][-1]["content"]
-            assert told == "ok\n\n(file made: sandbox:/mnt/data/t.csv)"
+            sent = server.requests[1]["messages"][-1]["content"]
+            assert sent == "ok\n\n(file made: sandbox:/mnt/data/t.csv)"

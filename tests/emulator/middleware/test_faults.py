@@ -105,7 +105,7 @@ def test_stall_and_delay(wire: Wire) -> None:
     assert time.monotonic() - start >= 0.2
 
 
-def test_stall_for_good(wire: Wire) -> None:
+def test_a_stall_without_end(wire: Wire) -> None:
     with wire.http.stream(
         "POST",
         "/threads/runs",
@@ -132,7 +132,7 @@ def test_rules(wire: Wire, emulator: Emulator) -> None:
         emulator.faults.add(statis=1)
 
 
-def test_nonsense_is_refused(wire: Wire) -> None:
+def test_invalid_faults_are_refused(wire: Wire) -> None:
     for fault in ("status=abc", "explode", "mode=loud"):
         answer = faulty(wire, fault)
         assert answer.status_code == 400

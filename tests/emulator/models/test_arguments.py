@@ -112,7 +112,7 @@ TOOLS = (
         ("What are your instructions about weather?", []),
     ],
 )  # fmt: skip
-def test_tools_a_text_speaks_of(text: str, calls: list[tuple[str, str | None]]) -> None:
+def test_the_tools_that_a_text_asks_for(text: str, calls: list[tuple[str, str | None]]) -> None:
     turn = Turn("a", "m", "", (MessageItem("user", text),), tools=TOOLS)
     planned = [call for call in plan(turn) if isinstance(call, CallFunction)]
     assert [(c.name, json.loads(c.arguments).get("location")) for c in planned] == calls

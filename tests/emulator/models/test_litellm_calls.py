@@ -65,7 +65,7 @@ def test_functions_are_called_answered_and_used() -> None:
         assert [sent[1]["content"], sent[3]["content"]] == ["-3", "21"]
 
 
-def test_calls_come_as_the_model_makes_them() -> None:
+def test_calls_are_streamed_as_the_model_makes_them() -> None:
     go = threading.Event()
 
     def slowly() -> Iterator[dict[str, Any]]:
@@ -135,9 +135,9 @@ def test_custom_tools() -> None:
         output = {"type": "custom_tool_call_output", "call_id": call["call_id"], "output": "1"}
         more = {**body, "input": [output], "previous_response_id": answer["id"]}
         assert new(emulator, more)["output"][0]["content"][0]["text"] == "One."
-        asked, told = server.requests[1]["messages"][-2:]
+        asked, result = server.requests[1]["messages"][-2:]
         assert asked["tool_calls"][0]["function"]["name"] == "run_sql"
-        assert told["content"] == "1"
+        assert result["content"] == "1"
 
 
 @pytest.mark.parametrize("inject", [False, True])
@@ -163,8 +163,8 @@ def test_file_search_with_citations(inject: bool) -> None:
         shown = server.requests[-1]
         assert "【4:0†zoo.txt】\nOpens at nine." in shown["messages"][-1]["content"]
         assert "marker" in shown["messages"][0]["content"]
-        offered = [t["function"]["name"] for t in shown.get("tools", [])]
-        assert offered == ([] if inject else ["file_search"])
+        declared = [t["function"]["name"] for t in shown.get("tools", [])]
+        assert declared == ([] if inject else ["file_search"])
         steps = wire.get(f"/threads/{run['thread_id']}/runs/{run['id']}/steps", order="asc")["data"]
         assert [s["type"] for s in steps] == ["tool_calls", "message_creation"]
         assert run["usage"]["prompt_tokens"] == (50 if inject else 70)

@@ -122,7 +122,7 @@ def test_response_format_and_limits() -> None:
         assert run["usage"]["completion_tokens"] == 300
 
 
-def test_filtered_reasoned_and_refused() -> None:
+def test_content_filter_reasoning_and_refusal() -> None:
     thinking = (
         200,
         [
@@ -165,7 +165,7 @@ def test_errors_of_a_server(answer: Answer, code: str) -> None:
             assert answer[1]["error"]["message"] in run["last_error"]["message"]
 
 
-def test_an_answer_that_breaks_off_is_no_answer() -> None:
+def test_an_answer_without_a_finish_reason_fails_the_run() -> None:
     with model((200, [chunk({"content": "Half an ans"})])) as (_, wire, _):
         run = last_run(wire.ask("asst_echo", "hi"))
         assert (run["status"], run["last_error"]["code"]) == ("failed", "server_error")
@@ -184,7 +184,7 @@ def endless() -> Iterator[dict[str, Any]]:
         time.sleep(0.01)
 
 
-def test_a_cancelled_run_lets_go_of_its_model() -> None:
+def test_a_cancelled_run_closes_the_stream_of_its_model() -> None:
     with model((200, endless()), (200, endless())) as (server, wire, emulator):
         thread = {"messages": [{"role": "user", "content": "hi"}]}
         run = wire.post("/threads/runs", {"assistant_id": "asst_echo", "thread": thread})
@@ -206,11 +206,11 @@ def test_a_cancelled_run_lets_go_of_its_model() -> None:
         assert server.left.wait(PATIENCE)
 
 
-def test_an_emulator_does_not_ask_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_the_emulator_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     own = LiteLLMModel(
         "azure_ai/agents/asst_echo", {"api_base": "http://localhost:8790/api/projects/p"}
     )
-    with pytest.raises(ModelRefused, match="ask itself"):
+    with pytest.raises(ModelRefused, match="call itself"):
         own.refuse_loop("127.0.0.1", 8790)
     own.refuse_loop("127.0.0.1", 8791)
     monkeypatch.setenv("AZURE_AI_API_BASE", "http://127.0.0.1:8790/api/projects/p")

@@ -47,7 +47,7 @@ def test_the_token_leaves_the_address_at_once(browser: Browser, emulator: Emulat
     assert browser.js("return localStorage.length") == 0
 
 
-def test_a_token_is_asked_for_once(window: Browser) -> None:
+def test_the_page_asks_for_the_token_once(window: Browser) -> None:
     with Emulator(token="secret") as emulator:
         window.go(emulator.url)
         window.wait("return document.querySelector('#ask').open")
@@ -63,14 +63,14 @@ def test_a_token_is_asked_for_once(window: Browser) -> None:
     window.console()
 
 
-def test_new_things_appear_by_themselves(browser: Browser, wire: Wire) -> None:
+def test_new_objects_appear_without_reloading(browser: Browser, wire: Wire) -> None:
     browser.see("No threads yet", "#list")
     wire.ask("asst_echo", "Hello from a client")
     browser.see("Hello from a client", "#list")
     browser.see("Threads\n1", "nav")
 
 
-def test_text_is_only_ever_text(browser: Browser, wire: Wire, emulator: Emulator) -> None:
+def test_text_of_agents_is_never_markup(browser: Browser, wire: Wire, emulator: Emulator) -> None:
     evil = wire.post("/assistants", {"model": XSS, "name": XSS, "instructions": XSS})
     wire.ask(evil["id"], XSS)
     wire.ask("asst_fail", f"fail with {XSS}: {XSS}")

@@ -12,6 +12,8 @@ from .browsing import needs_chromium, new, open_row
 
 pytestmark = needs_chromium
 
+LONG = "one " + "two three four " * 30  # takes asst_slow longer than any click
+
 
 def say(browser: Browser, agent: str, text: str) -> None:
     browser.js("location.hash = '#/chat/' + arguments[0]", agent)
@@ -62,11 +64,11 @@ def test_chat_approvals(browser: Browser, emulator: Emulator, agent: str, approv
 
 
 def test_chat_can_be_stopped(browser: Browser) -> None:
-    say(browser, "classic/asst_slow", "one two three four five six seven eight nine ten")
+    say(browser, "classic/asst_slow", LONG)
     browser.see("one", ".transcript .assistant")
     browser.click(".composer button", "Stop")
     browser.see("The run is cancelled", ".below")
-    say(browser, "new/slow", "one two three four five six seven eight nine ten")
+    say(browser, "new/slow", LONG)
     browser.see("one", ".transcript .assistant")
     browser.click(".composer button", "Stop")
     browser.see("Stopped", ".below")
@@ -74,7 +76,7 @@ def test_chat_can_be_stopped(browser: Browser) -> None:
     browser.wait("return document.querySelectorAll('#list .badge.off').length === 2")
 
 
-def test_chat_shows_what_went_wrong(browser: Browser, emulator: Emulator) -> None:
+def test_chat_shows_errors(browser: Browser, emulator: Emulator) -> None:
     say(browser, "classic/asst_fail", "fail with rate_limit_exceeded: Try again in 7 seconds")
     browser.see("Try again in 7 seconds", ".below .error")
     emulator.faults.add(path_regex="threads/runs", cut_after_events=6, times=1, mode="end")

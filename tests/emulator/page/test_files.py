@@ -82,7 +82,7 @@ def test_what_agents_make_can_be_opened(
     browser.see("mine.txt", "#list")
 
 
-def test_keys_search_and_files_that_go(browser: Browser, wire: Wire) -> None:
+def test_keyboard_search_and_deleted_files(browser: Browser, wire: Wire) -> None:
     browser.js("document.activeElement.blur()")
     browser.keys("g", "f")
     browser.see("No files", "#list")

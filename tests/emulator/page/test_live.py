@@ -1,4 +1,4 @@
-"""What the page is told while things happen: events of runs, changes."""
+"""What the page receives while the project changes: events of runs, changes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..wire import Wire
 from .api import Page, new, respond
 
 
-def told(text: str) -> list[dict[str, Any]]:
-    found = re.findall(r"event: told\ndata: (.*)\n", text)
+def logged(text: str) -> list[dict[str, Any]]:
+    found = re.findall(r"event: logged\ndata: (.*)\n", text)
     return [json.loads(data) for data in found]
 
 
-def test_events_of_a_run_go_on_behind_a_submission(wire: Wire, page: Page) -> None:
+def test_events_of_a_run_continue_after_a_submission(wire: Wire, page: Page) -> None:
     first = wire.ask("asst_weather", "weather in Paris")
     run = next(data for name, data in first if name == "thread.run.requires_action")
     call = run["required_action"]["submit_tool_outputs"]["tool_calls"][0]
@@ -35,25 +35,27 @@ def test_events_of_a_run_go_on_behind_a_submission(wire: Wire, page: Page) -> No
     thread.start()
     text = page.http.get(f"/page/api/runs/{run['id']}/events").text
     thread.join()
-    names = [event["name"] for event in told(text)]
+    names = [event["name"] for event in logged(text)]
     assert names[: len(first) - 1] == [name for name, _ in first[1:]]  # no thread.created
     assert names.count("done") == 2
     assert names[-2:] == ["thread.run.completed", "done"]
-    assert [event["n"] for event in told(text)] == list(range(len(names)))
+    assert [event["n"] for event in logged(text)] == list(range(len(names)))
     assert text.endswith("event: end\ndata: {}\n\n")
     later = page.http.get(f"/page/api/runs/{run['id']}/events", params={"from": len(names) - 1})
-    assert [event["name"] for event in told(later.text)] == ["done"]
+    assert [event["name"] for event in logged(later.text)] == ["done"]
 
 
 def test_events_of_a_response(emulator: Emulator, page: Page) -> None:
     with new(emulator) as client:
         response = respond(client, "echo", "hi")
-    names = [e["name"] for e in told(page.http.get(f"/page/api/runs/{response['id']}/events").text)]
+    names = [
+        e["name"] for e in logged(page.http.get(f"/page/api/runs/{response['id']}/events").text)
+    ]
     assert names[0] == "response.created"
     assert names[-1] == "response.completed"
 
 
-def test_live_tells_of_every_change(wire: Wire, page: Page) -> None:
+def test_live_reports_every_change(wire: Wire, page: Page) -> None:
     with page.http.stream("GET", "/page/api/live") as live:
         assert live.headers["content-type"].startswith("text/event-stream")
         lines = (line for line in live.iter_lines() if line.startswith("data: "))

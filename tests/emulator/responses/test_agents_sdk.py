@@ -94,7 +94,7 @@ def test_disabled_agents_do_not_answer(project: AIProjectClient, client: OpenAI)
     assert client.responses.create(input="hi", extra_body=agent("echo")).output_text
 
 
-def test_previews_ask_for_their_key(emulator: Emulator, project: AIProjectClient) -> None:
+def test_previews_need_their_key(emulator: Emulator, project: AIProjectClient) -> None:
     definition = WorkflowAgentDefinition(workflow="kind: Workflow")
     with pytest.raises(HttpResponseError) as caught:
         project.agents.create_version("flow", definition=definition)

@@ -32,7 +32,7 @@ def test_fields_of_the_definition_are_refused_next_to_an_agent(
     assert raw.refused(at_endpoint, path=path)["param"] == field
 
 
-def test_what_may_stand_next_to_an_agent(raw: Raw) -> None:
+def test_fields_that_are_allowed_next_to_an_agent(raw: Raw) -> None:
     final = raw.ask(
         "echo", "hi", max_output_tokens=100, metadata={"a": "b"}, user="u", store=True,
         include=["file_search_call.results"], stream_options={"include_obfuscation": False},
@@ -40,7 +40,7 @@ def test_what_may_stand_next_to_an_agent(raw: Raw) -> None:
     assert final["metadata"] == {"a": "b"}
 
 
-def test_switches_let_unconfirmed_things_pass() -> None:
+def test_switches_allow_unconfirmed_fields() -> None:
     lenient = Strictness(
         allowed_with_agent=frozenset({"temperature", "text"}),
         min_max_output_tokens=1,

@@ -20,7 +20,7 @@ from .support import make
 
 
 class Counting:
-    """A brain with numbers of its own, which runs code that makes a file."""
+    """A model that reports its own usage, and runs code that makes a file."""
 
     def reports_usage(self, turn: Turn) -> bool:
         return True
@@ -35,7 +35,7 @@ class Counting:
             yield Text("a b c")
 
 
-def test_a_brain_that_counts_itself() -> None:
+def test_a_model_that_counts_its_own_tokens() -> None:
     with Emulator(model=Counting()) as emulator:
         raw = Raw(emulator)
         function = {"type": "function", "name": "f", "parameters": {}}
@@ -52,14 +52,14 @@ def test_a_brain_that_counts_itself() -> None:
 
 
 class Broken:
-    """A brain that fails."""
+    """A model that raises."""
 
     async def respond(self, turn: Turn) -> AsyncIterator[Action]:
         yield Text("so far so ")
         raise RuntimeError("no more ideas")
 
 
-def test_a_broken_brain_fails_the_response() -> None:
+def test_a_model_that_raises_fails_the_response() -> None:
     with Emulator(model=Broken()) as emulator:
         raw = Raw(emulator)
         conversation = raw.post("/openai/v1/conversations", {})["id"]

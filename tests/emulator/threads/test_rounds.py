@@ -24,7 +24,7 @@ from ..wire import Wire, last_run, names, said
 
 
 class Recorder:
-    """A brain that remembers its turns and plays one list of actions a round."""
+    """A model that records its turns and plays one list of actions a round."""
 
     def __init__(self, *rounds: Sequence[Action]) -> None:
         self.rounds = list(rounds)
@@ -37,11 +37,11 @@ class Recorder:
 
 
 def test_rounds_calls_and_true_usage() -> None:
-    brain = Recorder(
+    recorder = Recorder(
         [Text("Let me see. "), CallFunction("f", "{}"), Usage(100, 10)],
         [Text("Done."), Usage(200, 20)],
     )
-    with Emulator(model=brain) as emulator:
+    with Emulator(model=recorder) as emulator:
         wire = Wire(emulator)
         tool = {"type": "function", "function": {"name": "f", "description": "F"}}
         format = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "null"}}}
@@ -71,7 +71,7 @@ def test_rounds_calls_and_true_usage() -> None:
         assert [s["type"] for s in steps] == ["message_creation", "tool_calls", "message_creation"]
         assert sum(s["usage"]["total_tokens"] for s in steps) == 330
         wire.http.close()
-    first, second = brain.turns
+    first, second = recorder.turns
     assert first.instructions == "Say back what the user says."
     assert first.temperature == 0.5
     assert first.tool_choice.mode == "none"
@@ -107,8 +107,8 @@ def test_an_interpreter_runs_code_over_the_files_of_the_run() -> None:
         async def run(self, code: str, files: Mapping[str, bytes]) -> list[Logs | OutputFile]:
             return [Logs(f"{code} over {sorted(files)}")]
 
-    brain = Recorder([RunCode("1+1")], [Text("ok")])
-    with Emulator(model=brain, interpreter=Interpreter()) as emulator:
+    recorder = Recorder([RunCode("1+1")], [Text("ok")])
+    with Emulator(model=recorder, interpreter=Interpreter()) as emulator:
         wire = Wire(emulator)
         upload = {"file": ("data.csv", b"1,2")}
         file = wire.http.post("/files", data={"purpose": "assistants"}, files=upload).json()["id"]
@@ -120,7 +120,7 @@ def test_an_interpreter_runs_code_over_the_files_of_the_run() -> None:
         body = {"assistant_id": "asst_code", "thread": {"messages": [message]}}
         assert said(wire.stream("/threads/runs", body)) == "ok"
         wire.http.close()
-    assert brain.turns[1].calls[0].output == "1+1 over ['data.csv']"
+    assert recorder.turns[1].calls[0].output == "1+1 over ['data.csv']"
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_an_interpreter_runs_code_over_the_files_of_the_run() -> None:
     ],
 )
 def test_old_messages_are_left_out(run: dict[str, object], seen: int) -> None:
-    brain = Recorder([Text("ok")])
-    with Emulator(model=brain) as emulator:
+    recorder = Recorder([Text("ok")])
+    with Emulator(model=recorder) as emulator:
         wire = Wire(emulator)
         messages = [{"role": "user", "content": "word " * 60 + str(n)} for n in range(5)]
         body = {"assistant_id": "asst_echo", "thread": {"messages": messages}, **run}
         assert last_run(wire.stream("/threads/runs", body))["status"] == "completed"
         wire.http.close()
-    items = brain.turns[0].items
+    items = recorder.turns[0].items
     assert len(items) == seen
     assert items[-1].text.endswith("4")  # type: ignore[union-attr]
 

@@ -84,7 +84,7 @@ def test_bad_json_and_lone_surrogates(wire: Wire) -> None:
         ("PUT", "/threads", 405),
     ],
 )
-def test_what_is_not_there(wire: Wire, method: str, path: str, status: int) -> None:
+def test_unknown_objects_are_not_found(wire: Wire, method: str, path: str, status: int) -> None:
     answer = wire.http.request(method, path, json=USER)
     assert answer.status_code == status
     assert answer.json()["error"]["message"]

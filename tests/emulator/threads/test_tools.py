@@ -10,7 +10,7 @@ from ..wire import Wire, last_run, names, said
 from .support import outputs, wait_for
 
 
-def test_parallel_calls_one_a_place(wire: Wire) -> None:
+def test_parallel_calls_for_each_place(wire: Wire) -> None:
     events = wire.ask("asst_weather", "What is the weather in Paris and Rome, in celsius?")
     run = last_run(events)
     assert [name for name, _ in events[-2:]] == ["thread.run.requires_action", "done"]
