@@ -77,7 +77,7 @@ def test_time_memory_and_size_are_limited() -> None:
     assert len(run("for n in range(9): open(f'{n}', 'w')")[1]) == 3
 
 
-def test_environment_is_not_inherited_and_processes_are_killed(
+def test_secrets_are_not_passed_on_and_processes_are_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "s3cret")
