@@ -108,14 +108,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.token == "":
         parser.error("--token is empty: without the option any token is accepted")
     if not 0 <= args.port <= 65535:
-        parser.error(f"--port {args.port} is none")
+        parser.error(f"--port {args.port} is not a port")
     if args.run_lifetime <= 0:
         parser.error("--run-lifetime must be more than 0 seconds")
     return args
 
 
 def model_option(text: str) -> tuple[str, Any]:
-    """NAME=VALUE; a value that is JSON is taken as that."""
+    """NAME=VALUE as a pair; a value that is JSON is parsed."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -126,7 +126,7 @@ def model_option(text: str) -> tuple[str, Any]:
 
 
 def quiet_litellm() -> None:
-    """LiteLLM as a part of a program: no look-ups at import, no advertisements in errors."""
+    """Import LiteLLM without its look-ups, and without advertisements in errors."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import litellm
 
@@ -134,7 +134,7 @@ def quiet_litellm() -> None:
 
 
 def load(path: str | None) -> list[dict[str, Any]]:
-    """The objects of a JSON list in a file; none without a file."""
+    """The objects of a JSON list in a file; [] without a file. Raises ValueError."""
     if path is None:
         return []
     with open(path, encoding="utf-8") as file:

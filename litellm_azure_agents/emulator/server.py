@@ -32,7 +32,9 @@ T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
-KEEP_ALIVE = 75  # seconds; clients drop idle connections sooner, so none is closed under a request
+KEEP_ALIVE = (
+    75  # seconds; longer than clients keep idle connections: none is closed in use
+)
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -104,7 +106,7 @@ class Emulator:
     def start(self) -> Emulator:
         """Listen; returns when requests are answered."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # The protocol is named because asyncio sets TCP_NODELAY on no other sockets.
+        # With the protocol named, asyncio sets TCP_NODELAY.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

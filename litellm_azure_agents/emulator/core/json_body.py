@@ -1,4 +1,4 @@
-"""JSON as a service reads it: what only Python's own reader takes is refused."""
+"""JSON as a service reads it. What only Python's own reader accepts is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_DEPTH = 200  # a schema that the service accepts has at most 10 levels
 
 
 def parse_json(raw: bytes) -> Any:
-    """JSON that can be stored and sent again; raises ValueError."""
+    """JSON that can be stored and sent again. Raises ValueError."""
     try:
         data = json.loads(raw.decode(), parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
@@ -18,7 +18,7 @@ def parse_json(raw: bytes) -> Any:
     if b"\\ud" in raw.lower():  # half of a surrogate pair can't be stored or sent
         json.dumps(data, ensure_ascii=False).encode()
     level = [data]
-    for _ in range(MAX_DEPTH):  # what is read here is walked by recursion elsewhere
+    for _ in range(MAX_DEPTH):  # other code walks the data by recursion
         level = [
             part
             for value in level

@@ -44,7 +44,7 @@ def kind_tag(value: Any) -> str:
 
 
 def text_tag(value: Any) -> str:
-    """The same where only text and objects are told apart."""
+    """The tag of a union's member that is either text or an object."""
     return "~str" if isinstance(value, str) else "~object"
 
 

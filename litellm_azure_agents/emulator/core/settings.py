@@ -1,4 +1,4 @@
-"""What can be set about an emulator, with the reason for each default; no I/O."""
+"""The settings of an emulator, with the reason for each default; no I/O."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ KEPT_FINISHED_RUNS = 200
 
 @dataclass(frozen=True, slots=True)
 class Strictness:
-    """Behaviour of the real service that nobody has confirmed; each default is the stricter one."""
+    """Behaviour of the real service that is not confirmed; each default is the stricter one."""
 
     min_max_tokens: int = 256
     """Least value of max_prompt_tokens and max_completion_tokens (in the TypeSpec only)."""
     allow_tool_choice_required: bool = False
-    """Whether tool_choice "required" passes (absent from the Foundry enum)."""
+    """Whether tool_choice "required" is accepted (absent from the Foundry enum)."""
     max_messages_per_request: int = 32
     """Messages in one thread creation and in additional_messages."""
     preview_on_v1: bool = True
-    """Whether api-version v1 takes what the preview added: mcp tools and tool_approvals."""
+    """Whether api-version v1 accepts what the preview added: mcp tools and tool_approvals."""
     allow_json_schema_strict: bool = True
-    """Whether response_format.json_schema.strict passes (the typed model has no such field)."""
+    """Whether response_format.json_schema.strict is accepted (the typed model lacks the field)."""
     utf16_indices: bool = False
     """Whether annotation indices count UTF-16 units instead of characters."""
     max_attachments: int = 10
     """Attachments of one message (OpenAI's number; Foundry's spec has none)."""
     allowed_with_agent: frozenset[str] = frozenset()
-    """Fields of a response that pass next to an agent although they are its definition's;
-    `response_checks.REFUSED_WITH_AGENT` has the whole list."""
+    """Fields of a response that are accepted next to an agent, although they belong to its
+    definition; `responses.checks.REFUSED_WITH_AGENT` lists them all."""
     min_max_output_tokens: int = 16
     """Least value of max_output_tokens (OpenAI's; unconfirmed for Foundry)."""
     hosted_items_in_input: bool = False
@@ -43,7 +43,7 @@ class Strictness:
     failed_responses_keep_input: bool = False
     """Whether the input of a failed or cancelled response joins its conversation."""
     foreground_stops_on_disconnect: bool = True
-    """Whether a response that is not in the background is cancelled when its client goes."""
+    """Whether a foreground response is cancelled when its client disconnects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Settings:
     data: str | None = None
     """Path of the SQLite file; None keeps everything in memory."""
     allowed_hosts: tuple[str, ...] | None = None
-    """Host names that requests may be for; None for any. Keeps web pages from reaching a loopback
+    """Host names that requests may name; None for any. It stops web pages that reach a loopback
     emulator by a DNS name of their own."""
     run_lifetime: float = RUN_LIFETIME_SECONDS
     indexing_delay: float = 0.02

@@ -1,7 +1,7 @@
 """Documents in SQLite: JSON objects by kind and id, in order of creation, and files' bytes.
 
-One connection and one writer. What a method has returned from is on disk when the store is a
-file (WAL, synchronous=FULL), so an acknowledged write survives a kill at any moment.
+One connection and one writer. In a file, a write is on disk when its method returns (WAL,
+synchronous=FULL): an acknowledged write survives a kill at any moment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Doc = dict[str, Any]
-LOCK_TIMEOUT = 0.5  # a file is held for as long as its emulator lives: waiting is of no use
+LOCK_TIMEOUT = 0.5  # an emulator holds its file until it ends: waiting longer is of no use
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS docs (

@@ -57,7 +57,7 @@ def save_figures() -> None:
 
 
 def main() -> int:
-    """Run the code; errors are printed the way Python prints them, without our own frames."""
+    """Run the code. Errors are printed as Python prints them, without the frames of this file."""
     source = sys.stdin.read()
     limit(*map(int, sys.argv[1:4]))
     sys.argv = [PLACE]

@@ -1,8 +1,8 @@
-"""Code interpreter for real: Python in a subprocess, in a directory of its own, under limits.
+"""A code interpreter that runs Python in a subprocess, in its own directory, under limits.
 
 It is no sandbox. The code runs as the emulator's user: it can read that user's files and use the
-network. Limited are time, memory, the size of files and what is taken back; the environment, with
-its secrets, is not passed on.
+network. Time, memory, file sizes and outputs are limited. The environment, which may have secrets,
+is not passed on.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SubprocessInterpreter:
         with tempfile.TemporaryDirectory(prefix="emulator-code-") as name:
             place = _furnish(Path(name, "data"), files)
             before = dict(_regular_files(place))
-            # Agents know their files as /mnt/data/…; here that is the directory it runs in.
+            # Agents know their files as /mnt/data/…, which is the working directory here.
             printed = await self._execute(code.replace(MNT_DATA, f"{place}/"), place)
             printed = printed.replace(f"{place}/", MNT_DATA)
             made = self._made(place, before)
@@ -64,7 +64,7 @@ class SubprocessInterpreter:
     async def _execute(self, code: str, place: Path) -> str:
         limits = self.limits
         cpu = max(1, round(limits.seconds) + 1)
-        # A file takes the output: a pipe would be kept open by processes left behind.
+        # The output goes to a file: processes that are left behind would keep a pipe open.
         with tempfile.TemporaryFile(dir=place.parent) as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -159,7 +159,7 @@ class Rounds(ABC, Generic[L]):
             case UseTool():
                 self._write_tool(live, action)
 
-    # ---- what a protocol says -----------------------------------------------------------------
+    # ---- what a protocol defines --------------------------------------------------------------
 
     @abstractmethod
     def _writer(self, live: L) -> Writer:

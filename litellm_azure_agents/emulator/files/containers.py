@@ -1,4 +1,4 @@
-"""Containers of code interpreter and the files that code has made in them."""
+"""Containers of code interpreter, and the files that code made in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Containers:
         self._store = store
 
     def container_for(self, owner: str | None) -> str:
-        """The id of the container of a conversation or earlier response; made when first used."""
+        """The id of the container of a conversation or earlier response; a new id without one."""
         if owner is not None:
             for doc in self._store.all("container"):
                 if owner in doc["_owners"]:
@@ -22,14 +22,14 @@ class Containers:
         return new_id("cntr_")
 
     def own(self, id: str, owner: str) -> None:
-        """Let a conversation or response find its container again."""
+        """Let a conversation or response use the container again."""
         doc = self._store.get("container", id)
         if doc is not None and owner not in doc["_owners"]:
             doc["_owners"].append(owner)
             self._store.put("container", doc)
 
     def keep(self, id: str, owner: str, file: OutputFile) -> Doc:
-        """Keep a made file; returns the beginning of its citation."""
+        """Store a file that code made; returns its citation without a place in the text."""
         file_id = new_id("cfile_")
         with self._store.transaction():
             if self._store.get("container", id) is None:
@@ -48,7 +48,7 @@ class Containers:
         return _citation(doc)
 
     def citation(self, file_id: str) -> Doc | None:
-        """The beginning of the citation of a file kept earlier."""
+        """The same for a stored file; None if there is no such file."""
         for doc in self._store.all("container_file"):
             if doc["id"] == file_id:
                 return _citation(doc)

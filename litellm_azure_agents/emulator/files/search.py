@@ -9,7 +9,7 @@ from ..core.store import Store
 from ..models.base import SearchHit
 
 _WORD = re.compile(r"\w+")
-# Words that say nothing about what is looked for; without this "what is the" would match all.
+# Words that carry no meaning for a search: "what is the" would match every text.
 _STOP = frozenset({
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "does", "for", "from",
     "has", "have", "how", "i", "in", "is", "it", "me", "of", "on", "or", "our", "please", "say",
@@ -41,7 +41,7 @@ class Index:
         return number
 
     def remove(self, store_id: str, file_id: str | None = None) -> None:
-        """Forget one file of a store, or the whole store."""
+        """Remove one file of a store from the index, or the whole store."""
         sql, args = "DELETE FROM chunks WHERE store = ?", [store_id]
         if file_id is not None:
             sql, args = sql + " AND file = ?", [store_id, file_id]
@@ -71,7 +71,7 @@ class Index:
             file = self._store.get("file", file_id)
             found = set(_WORD.findall(text.lower()))
             covered = sum(1 for word in set(words) if word in found) / len(set(words))
-            # bm25 is negative and unbounded; the share of words found makes scores comparable.
+            # bm25 is negative and unbounded; the share of found words makes scores comparable.
             relative = rank / rows[0][2] if rows[0][2] else 1.0
             score = round(covered * (0.5 + 0.5 * relative), 4)
             if file is not None and score >= threshold:

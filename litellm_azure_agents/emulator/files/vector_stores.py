@@ -109,7 +109,7 @@ class VectorStores:
         return added
 
     def asset(self, source: Mapping[str, Any] | None) -> str | None:
-        """The id of the file that stands for a data source: its id or its name ends the URI."""
+        """The id of the file that a data source means: its id or its name is the end of the URI."""
         name = str((source or {}).get("uri", "")).rstrip("/").rpartition("/")[2]
         if self._store.get("file", name) is not None:
             return name

@@ -8,15 +8,15 @@ pairs with `;` between them:
     delay=0.5                            wait before the request is looked at
     drop                                 close the connection, before the request has any effect
     cut-after-events=5                   close the connection inside the body after 5 events
-    cut-after-bytes=1000                 the same after bytes; 0 loses an answer already acted on
+    cut-after-bytes=1000                 the same after bytes; with 0 only the answer is lost
     error-after-events=4                 an `error` event after 4 events, then the end of the body
     stall-after-events=3                 send nothing more after 3 events (stall=2: for 2 seconds)
     mode=cut | end | reset               how to cut: close (default), a clean end of body, TCP RST
-    unnoticed                            a response (new protocol) that is cut goes on all the same
+    unnoticed                            a response (new protocol) that is cut continues
     run-expiry=0.2                       a run made by this request expires after 0.2 s
     times=2                              only the first 2 requests with this very header value
 
-A run goes on in the background whatever happens to the connection that started it.
+A run continues in the background, whatever happens to the connection that started it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EVENT_END = b"\n\n"
 
 @dataclass
 class Fault:
-    """What goes wrong, and with which requests (`path`, `method`: all of them when None)."""
+    """What goes wrong, and for which requests (`path`, `method`; None for all)."""
 
     path: re.Pattern[str] | None = None
     method: str | None = None
@@ -100,7 +100,7 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """No faults any more."""
+        """Remove all faults."""
         self.rules.clear()
         self._header_uses.clear()
 
@@ -124,7 +124,7 @@ def parse(header: str) -> Fault:
     for pair in filter(None, (part.strip() for part in header.split(";"))):
         name, _, value = pair.partition("=")
         what[name.strip().replace("-", "_")] = value.strip() or True
-    what.pop("id", None)  # lets two tests use the same fault with counts of their own
+    what.pop("id", None)  # two tests can use the same fault and count it separately
     try:
         return _checked(what)
     except (TypeError, ValueError) as error:
@@ -191,7 +191,7 @@ class FaultMiddleware:
 
 
 class _Cutter:
-    """A `send` that counts events and bytes, and stalls or cuts where the fault says."""
+    """A `send` that counts events and bytes, and stalls or cuts at the fault's place."""
 
     def __init__(self, fault: Fault, scope: Scope, send: Send) -> None:
         self.fault, self.scope, self.send = fault, scope, send

@@ -36,7 +36,7 @@ MOST_LETTERS = 10_000
 
 
 def calls_for(schema: Mapping[str, Any], text: str) -> list[str]:
-    """JSON arguments of the calls a text asks for: one, or one for each place it names."""
+    """JSON arguments of the calls that a text asks for: one, or one for each place it names."""
     root, schema = schema, resolve(schema, schema)
     arguments = make_object(schema, root, text)
     named = list(places(text) or uncapitalised_places(text))
@@ -64,12 +64,12 @@ def uncapitalised_places(text: str) -> Sequence[str]:
 
 
 def make_object(schema: Mapping[str, Any], root: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """An object for the schema: required properties always, others where the text gives them."""
+    """An object for the schema: all required properties, others if the text has values for them."""
     return _object(schema, root, text, 0)
 
 
 def make_value(schema: Mapping[str, Any], root: Mapping[str, Any], text: str) -> Any:
-    """A value for any schema, from the text as far as it goes."""
+    """A value for any schema, taken from the text if possible."""
     return _value("", resolve(schema, root), root, text, 0, required=True)
 
 
@@ -124,7 +124,7 @@ def _value(
     *,
     required: bool,
 ) -> Any:
-    """A value, or None when it is optional and the text says nothing about it."""
+    """A value; None if it is optional and the text has none."""
     if "const" in schema:
         return schema["const"]
     if values := schema.get("enum"):

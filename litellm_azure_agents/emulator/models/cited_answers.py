@@ -18,7 +18,7 @@ MAX_CITED = 3
 
 
 def is_grounding(type: str) -> bool:
-    """Whether a tool of this type brings url citations."""
+    """Whether answers with a tool of this type have url citations."""
     return type in _GROUNDING
 
 
@@ -55,7 +55,7 @@ def _file_answer(question: str, searches: Sequence[CallItem]) -> Iterator[Action
         quote = best_sentence(hit, question)
         yield from words(("" if number == 0 else " ") + quote)
         marker = f"【4:{number}†{hit.filename}】"
-        # As the service does, the marker comes in several deltas; the annotation with the last.
+        # As in the service, the marker is split over several deltas; the last has the annotation.
         third = max(1, len(marker) // 3)
         yield Text(marker[:third])
         yield Text(marker[third : 2 * third])

@@ -195,7 +195,7 @@ class LiteLLMModel:
         request: dict[str, Any] = {
             "model": self.model,
             "messages": messages_of(turn, tools),
-            # A mock of tool calls is known to LiteLLM's unstreamed way only.
+            # LiteLLM mocks tool calls only without streaming.
             "stream": not self.options.get("mock_tool_calls"),
             "drop_params": True,
         }

@@ -28,7 +28,7 @@ _BATCH = 200
 FILES = ("file", "container_file", "vector_store")
 
 Look = Callable[[Entry], "Doc | None"]
-"""Makes a row of an object, or None for one that is not listed."""
+"""Makes a row of an object; None for one that is not listed."""
 
 
 def overview(project: Project) -> Doc:

@@ -66,7 +66,7 @@ _HEADERS = {
 
 
 class PageMiddleware:
-    """Answers `/` and what is below `/page/`; lets the rest pass."""
+    """Answers `/` and paths below `/page/`; other requests go on to the application."""
 
     def __init__(self, app: ASGIApp, project: Project) -> None:
         self.app = app

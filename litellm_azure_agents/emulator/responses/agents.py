@@ -55,7 +55,7 @@ def served(store: Store, name: str, number: int) -> Doc:
     agent = require_agent(store, name)
     selector = (agent["agent_endpoint"] or {}).get("version_selector") or {}
     rules = selector.get("version_selection_rules") or []
-    place = number * 37 % 100  # spreads the shares evenly, and gives each exactly its part
+    place = number * 37 % 100  # spreads the shares evenly, and each gets its exact part of 100
     for rule in rules:
         place -= rule["traffic_percentage"]
         if place < 0:

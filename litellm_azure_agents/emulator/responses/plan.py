@@ -50,7 +50,7 @@ class Planner:
         user: str | None = None,
         stateless: bool = False,
     ) -> Plan:
-        """The response that a request asks for. Raises the 400 or 404 of what is wrong with it."""
+        """The response that a request asks for. Raises the 400 or 404 of a wrong request."""
         if version is not None:
             check_agent_fields(body, self.strictness)
         elif body.get("model") is None:

@@ -64,7 +64,7 @@ def tool_spec(tool: Mapping[str, Any]) -> ToolSpec:
 
 
 def allowed_tools(tool: Mapping[str, Any]) -> list[str]:
-    """Names of an MCP server's tools; an invented one when the definition lists none."""
+    """Names of an MCP server's tools; "search" if the definition lists none."""
     allowed = tool.get("allowed_tools")
     if isinstance(allowed, Mapping):
         allowed = allowed.get("tool_names")

@@ -126,7 +126,7 @@ class ResponseWriter:
     # ---- messages
 
     def text(self, text: str, annotations: Sequence[Annotation] = ()) -> None:
-        """More text, in the part that is open (one is opened where none is)."""
+        """Write more text in the open part; one is opened if there is none."""
         message, part = self._open_part("output_text")
         part["text"] += text
         self._on_part("output_text.delta", message, delta=text, logprobs=[])

@@ -97,7 +97,7 @@ async def update(request: Request) -> Response:
     project = project_of(request)
     live = project.runs.active_run(run)
     if live is not None:
-        run = live.run  # the task goes on writing its own copy
+        run = live.run  # the task writes its own copy
     if "metadata" in body:
         run["metadata"] = body["metadata"] or {}
     project.store.put("run", run, run["thread_id"])

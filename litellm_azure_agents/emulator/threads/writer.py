@@ -85,7 +85,7 @@ class RunWriter:
     # ---- messages
 
     def text(self, text: str, annotations: Sequence[Annotation] = ()) -> None:
-        """More text, in the part that is open (one is opened where none is)."""
+        """Write more text in the open part; one is opened if there is none."""
         content = self._open_message()["content"]
         if not content or content[-1]["type"] != "text":
             content.append(text_part(""))
