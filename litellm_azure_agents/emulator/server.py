@@ -32,9 +32,7 @@ T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
-KEEP_ALIVE = (
-    75  # seconds; longer than clients keep idle connections: none is closed in use
-)
+KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections: none is closed in use
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
