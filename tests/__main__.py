@@ -22,11 +22,16 @@ from pathlib import Path
 from tests import environments
 
 ROOT = environments.ROOT
-HEART = ["test_parity", "test_wire", "test_chat", "test_tools", "test_registration", "test_proxy",
-         "responses"]  # fmt: skip
+HEART = [
+    "host", "responses", "threads",
+    "end_to_end/test_chat.py", "end_to_end/test_parity.py", "end_to_end/test_proxy_threads.py",
+    "end_to_end/test_tools.py",
+]  # fmt: skip
 """What touches LiteLLM most."""
-SEAMS = ["test_registration", "test_chat", "test_proxy", "test_responses_live",
-         "test_responses_proxy"]  # fmt: skip
+SEAMS = [
+    "host/test_registration.py", "end_to_end/test_chat.py", "end_to_end/test_hosted_agent.py",
+    "end_to_end/test_proxy_threads.py", "end_to_end/test_proxy_responses.py",
+]  # fmt: skip
 """What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
 PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations", "25"]
 """Two processes, whatever the machine has: files share servers, so each stays in one."""
@@ -67,10 +72,9 @@ def create(name: str) -> Path:
     return python
 
 
-def files(names: list[str]) -> list[Path]:
-    """The test files, or folders, of these names."""
-    return [path if (path := Path("tests", name)).is_dir() else path.with_suffix(".py")
-            for name in names]  # fmt: skip
+def under_tests(names: list[str]) -> list[Path]:
+    """Paths of files and folders below ``tests``."""
+    return [Path("tests", name) for name in names]
 
 
 def install_browser() -> None:
@@ -104,9 +108,9 @@ def main() -> None:
     Step("ruff check", python, "-m", "ruff", "check", ".").end()
     Step("ruff format", python, "-m", "ruff", "format", "--check", ".").end()
     types = Step("mypy", python, "-m", "mypy", background=True)
-    Step("tests with the oldest LiteLLM", oldest, *PYTEST, *files(HEART)).end()
+    Step("tests with the oldest LiteLLM", oldest, *PYTEST, *under_tests(HEART)).end()
     types.end()
-    Step("tests with the newest LiteLLM", newest, *PYTEST, *files(SEAMS)).end()
+    Step("tests with the newest LiteLLM", newest, *PYTEST, *under_tests(SEAMS)).end()
     Step("tests", python, *PYTEST).end()
 
 

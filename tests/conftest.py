@@ -16,7 +16,7 @@ import pytest
 
 import litellm_azure_agents
 from litellm_azure_agents.emulator.testing import *  # noqa: F403
-from tests.ways import WAYS, Way
+from tests.support.ways import WAYS, Way
 
 litellm.suppress_debug_info = True
 

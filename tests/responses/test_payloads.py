@@ -23,7 +23,7 @@ from litellm_azure_agents.responses.content import Inputs
 from litellm_azure_agents.responses.identity import agent_headers
 from litellm_azure_agents.responses.target import resolve_target
 from tests.responses.test_machine import events_of, final, message, text
-from tests.ways import Way
+from tests.support.ways import Way
 
 PROJECT = "https://acc.services.ai.azure.com/api/projects/p"
 AGENT = f"{PROJECT}/agents/bob/endpoint/protocols/openai"
