@@ -13,12 +13,10 @@ import pytest
 from litellm_azure_agents.answer.answer import Answer
 from litellm_azure_agents.answer.run_steps import fold_by_id, merge
 from litellm_azure_agents.host.chunks import merge_fields
-from tests.end_to_end.test_parity import BASE, comparable, play
-from tests.support.build_streams import CODE, LINKED, SEARCH, WEB
-from tests.support.stream_service import PNG, Replay
-from tests.support.ways import WAYS, Result, without_index
-
-WAYS_AND_MODES = [(way, mode) for way in WAYS for mode in ("stream", "poll")]
+from tests.support.playing import BASE, comparable, play, play_everywhere
+from tests.support.stream_service import PNG, ThreadService
+from tests.support.thread_streams import CODE, LINKED, SEARCH, WEB
+from tests.support.ways import WAYS, without_index
 
 
 class Unannounced(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -38,7 +36,7 @@ class Unannounced(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield piece
 
 
-class Fetching(Replay):
+class Fetching(ThreadService):
     """Answers for files' contents and names as told; counts what is asked for."""
 
     def __init__(self, name: str, *, content: Any = PNG, info: Any = None) -> None:
@@ -63,27 +61,11 @@ class Fetching(Replay):
         return sum(r.url.path.endswith(end) for r in self.requests)
 
 
-@pytest.fixture(autouse=True)
-def forget() -> None:
-    from litellm_azure_agents.drivers.shared_replies import replies
-
-    replies.clear()
-
-
-def everywhere(name: str, **options: Any) -> Result:
-    """The answer of all ways and modes, which must be one."""
-    results = [play(way, name, run_mode=mode, **options) for way, mode in WAYS_AND_MODES]
-    for (way, mode), result in zip(WAYS_AND_MODES, results, strict=True):
-        assert comparable(result) == comparable(results[0]), (way, mode)
-        assert result.images == results[0].images, (way, mode)
-    return results[0]
-
-
 # -- annotations -------------------------------------------------------------------------------
 
 
 def test_annotations_in_openais_form_once_and_whole() -> None:
-    result = everywhere("web")
+    result = play_everywhere("web")
     assert result.text == WEB
     assert [a["type"] for a in result.annotations] == [
         "url_citation", "file_citation", "file_citation",
@@ -102,13 +84,13 @@ def test_annotations_in_openais_form_once_and_whole() -> None:
 
 
 def test_stripped() -> None:
-    result = everywhere("web", citations="strip")
+    result = play_everywhere("web", citations="strip")
     assert result.text == "😀 News and files, again."
     assert [a[a["type"]]["start_index"] for a in result.annotations] == [6, 16, 23]
 
 
 def test_footnotes() -> None:
-    result = everywhere("web", citations="footnotes")
+    result = play_everywhere("web", citations="footnotes")
     assert result.text == (
         "😀 News[1] and files[2], again[2].\n\n[1] News: https://example.com/n\n[2] a.txt"
     )
@@ -118,11 +100,11 @@ def test_footnotes() -> None:
 
 def test_a_name_is_asked_for_once() -> None:
     for way in WAYS:
-        replay = Fetching("web")
-        play(way, "web", replay=replay)
-        play(way, "web", replay=replay)
+        service = Fetching("web")
+        play(way, "web", service=service)
+        play(way, "web", service=service)
         # One call for the two answers of the first way; the others find it in the process.
-        assert replay.asked("/files/file-a") == (1 if way == WAYS[0] else 0), way
+        assert service.asked("/files/file-a") == (1 if way == WAYS[0] else 0), way
 
 
 @pytest.mark.parametrize(
@@ -131,7 +113,7 @@ def test_a_name_is_asked_for_once() -> None:
     ids=["deleted", "failing", "nonsense"],
 )
 def test_an_answer_survives_a_name_that_cannot_be_had(info: httpx.Response) -> None:
-    result = play("async stream", "web", replay=Fetching("web", info=info))
+    result = play("async stream", "web", service=Fetching("web", info=info))
     assert result.text == WEB
     assert result.finish_reason == "stop"
     assert len(result.annotations) == 3
@@ -139,8 +121,8 @@ def test_an_answer_survives_a_name_that_cannot_be_had(info: httpx.Response) -> N
 
 
 def test_no_text_waits_for_names_and_images() -> None:
-    replay = Fetching("code")
-    result = play("sync stream", "code", replay=replay, include_images="inline")
+    service = Fetching("code")
+    result = play("sync stream", "code", service=service, include_images="inline")
     kinds = [
         "text" if c.choices[0].delta.content else "image" if c.choices[0].delta.get("images")
         else "note" if c.choices[0].delta.get("annotations") else ""
@@ -155,7 +137,7 @@ def test_no_text_waits_for_names_and_images() -> None:
 
 
 def test_images_and_files_by_reference() -> None:
-    result = everywhere("code")
+    result = play_everywhere("code")
     assert result.text == LINKED
     assert result.images == []
     assert result.fields["image_files"] == [
@@ -171,7 +153,7 @@ def test_images_and_files_by_reference() -> None:
 
 
 def test_images_inline_once_though_told_by_step_and_message() -> None:
-    result = everywhere("code", include_images="inline")
+    result = play_everywhere("code", include_images="inline")
     assert "image_files" not in result.fields
     assert [(i["type"], i["index"]) for i in result.images] == [("image_url", 0)]
     head, data = result.images[0]["image_url"]["url"].split(",")
@@ -193,8 +175,8 @@ def test_images_inline_once_though_told_by_step_and_message() -> None:
 def test_an_image_that_cannot_be_given_inline_is_referred_to(
     way: str, content: Any, limit: int, says: str
 ) -> None:
-    replay = Fetching("code", content=content)
-    result = play(way, "code", replay=replay, include_images="inline", max_image_bytes=limit)
+    service = Fetching("code", content=content)
+    result = play(way, "code", service=service, include_images="inline", max_image_bytes=limit)
     assert (result.text, result.finish_reason, result.images) == (LINKED, "stop", [])
     [entry] = result.fields["image_files"]
     assert entry["file_id"] == "file-plot"
@@ -204,12 +186,12 @@ def test_an_image_that_cannot_be_given_inline_is_referred_to(
 @pytest.mark.parametrize("way", WAYS)
 def test_no_more_of_an_image_is_read_than_may_be_given(way: str) -> None:
     body = Unannounced(PNG * 20)
-    replay = Fetching("code", content=lambda: httpx.Response(200, stream=body))
-    result = play(way, "code", replay=replay, include_images="inline", max_image_bytes=1000)
+    service = Fetching("code", content=lambda: httpx.Response(200, stream=body))
+    result = play(way, "code", service=service, include_images="inline", max_image_bytes=1000)
     assert "max_image_bytes" in result.fields["image_files"][0]["note"]
     assert body.read <= 1200
     small = Fetching("code", content=lambda: httpx.Response(200, stream=Unannounced(PNG)))
-    assert play(way, "code", replay=small, include_images="inline").images
+    assert play(way, "code", service=small, include_images="inline").images
     assert small.asked("/content") == 1
 
 
@@ -228,17 +210,17 @@ WHOLE = [
 
 
 def test_traces_of_tools_in_order_unknown_kinds_as_they_are() -> None:
-    assert everywhere("code", include_run_steps=True).fields["run_steps"] == WHOLE
+    assert play_everywhere("code", include_run_steps=True).fields["run_steps"] == WHOLE
 
 
 def test_no_traces_unless_asked_for() -> None:
-    assert "run_steps" not in everywhere("code").fields
+    assert "run_steps" not in play_everywhere("code").fields
 
 
 def test_code_is_streamed_as_it_is_written() -> None:
     # Sync: an async stream reads together what is there, and a recording is there at once.
     result = play(
-        "sync stream", "code", replay=Replay("code", size=200), include_run_steps=True
+        "sync stream", "code", service=ThreadService("code", size=200), include_run_steps=True
     )  # fmt: skip
     deltas = [c.choices[0].delta for c in result.chunks if c.choices]
     lists = [(delta.provider_specific_fields or {}).get("run_steps") for delta in deltas]
@@ -259,23 +241,23 @@ def test_code_is_streamed_as_it_is_written() -> None:
 @pytest.mark.parametrize("size", [1, 50, 1000])
 def test_traces_do_not_depend_on_reads(size: int) -> None:
     result = play(
-        "sync stream", "code", replay=Replay("code", size=size), include_run_steps=True
+        "sync stream", "code", service=ThreadService("code", size=size), include_run_steps=True
     )  # fmt: skip
     assert result.fields["run_steps"] == WHOLE
 
 
 def test_traces_of_a_stream_cut_anywhere() -> None:
-    size = len(Replay("code").body)
-    created = Replay("code").body.index(b"thread.run.queued")
+    size = len(ThreadService("code").body)
+    created = ThreadService("code").body.index(b"thread.run.queued")
     whole = comparable(play("sync stream", "code", include_run_steps=True))
     for cut in range(created, size, max(1, (size - created) // 40)):
-        replay = Replay("code", cut=cut)
-        told = comparable(play("sync stream", "code", replay=replay, include_run_steps=True))
+        service = ThreadService("code", cut=cut)
+        told = comparable(play("sync stream", "code", service=service, include_run_steps=True))
         assert told == whole, f"cut at byte {cut}"
 
 
 def test_passages_of_searches_are_asked_for_where_the_stream_lacks_them() -> None:
-    class Bare(Replay):
+    class Bare(ThreadService):
         """A run of a new thread: its stream can't be asked for passages (protocols A2)."""
 
         def __init__(self, name: str) -> None:
@@ -283,23 +265,23 @@ def test_passages_of_searches_are_asked_for_where_the_stream_lacks_them() -> Non
             self.body = self.body.replace(b', "content": [{"type": "text", "text": "Green."}]', b"")
 
         def steps(self) -> Any:
-            return list(Replay("code").steps())
+            return list(ThreadService("code").steps())
 
-    replay = Bare("code")
-    result = play("async stream", "code", replay=replay, include_run_steps=True)
+    service = Bare("code")
+    result = play("async stream", "code", service=service, include_run_steps=True)
     assert result.fields["run_steps"] == WHOLE
-    [listing] = [r for r in replay.requests if r.url.path.endswith("/steps")]
+    [listing] = [r for r in service.requests if r.url.path.endswith("/steps")]
     assert listing.url.params["include[]"].endswith("file_search.results[*].content")
 
 
 def test_a_known_thread_asks_for_passages_in_its_run() -> None:
     for way in WAYS:
-        replay = Replay("code")
-        play(way, "code", replay=replay, include_run_steps=True, thread_id="thread_1")
-        assert replay.requests[0].url.params["include[]"].endswith("results[*].content")
-        replay = Replay("code")
-        play(way, "code", replay=replay, thread_id="thread_1")
-        assert "include[]" not in replay.requests[0].url.params
+        service = ThreadService("code")
+        play(way, "code", service=service, include_run_steps=True, thread_id="thread_1")
+        assert service.requests[0].url.params["include[]"].endswith("results[*].content")
+        service = ThreadService("code")
+        play(way, "code", service=service, thread_id="thread_1")
+        assert "include[]" not in service.requests[0].url.params
 
 
 def test_steps_that_are_of_no_use_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,7 +296,7 @@ def test_steps_that_are_of_no_use_are_not_decoded(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(machine.json, "loads", loads)
     runner = machine.RunMachine(Answer())
-    for name, data in Replay("web").events():
+    for name, data in ThreadService("web").events():
         runner.receive(machine.ServerEvent(name, data if isinstance(data, str) else "{}"))
     before = len(decoded)
     runner.receive(machine.ServerEvent("thread.run.step.completed", '{"type": "x"}'))

@@ -18,15 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litellm_azure_agents.core import media
-from tests.end_to_end.test_parity import BASE, client_of
-from tests.support.stream_service import PNG, Replay
+from tests.support.playing import BASE, clients_to
+from tests.support.stream_service import PNG, ThreadService
 from tests.support.ways import WAYS, Way
 
 AGENT = {"model": "azure_ai/agents/asst_rec", "api_base": BASE, "api_key": "key"}
 CODE, SEARCH = {"type": "code_interpreter"}, {"type": "file_search"}
 
 
-class Project(Replay):
+class Project(ThreadService):
     """A project with one agent: keeps what is uploaded, and answers with a recording."""
 
     def __init__(self, *tools: Any, name: str = "plain", delay: float = 0.0) -> None:
@@ -106,7 +106,7 @@ def refusal(status: int, message: str) -> httpx.Response:
 def ask(project: Project, *parts: Any, way: str = "sync", **options: Any) -> Any:
     content = [{"type": "text", "text": "Look."}, *parts]
     arguments = {"messages": [{"role": "user", "content": content}], **AGENT, **options}
-    with client_of(project):
+    with clients_to(project):
         return Way(way).ask(**arguments)
 
 
@@ -231,7 +231,7 @@ def test_files_are_uploaded_side_by_side_and_once_a_process(way: str) -> None:
 async def test_concurrent_calls_share_one_upload() -> None:
     project = Project(SEARCH)
     arguments = {"messages": [{"role": "user", "content": [file()]}], **AGENT}
-    with client_of(project):
+    with clients_to(project):
         await asyncio.gather(*(litellm.acompletion(**arguments) for _ in range(8)))
     assert len(project.files) == 1
     assert len(project.bodies) == 8
@@ -266,7 +266,7 @@ def test_plain_base64_with_a_name_and_a_type_without_a_name() -> None:
 
 def test_a_message_of_files_alone_says_so() -> None:
     project = Project(SEARCH)
-    with client_of(project):
+    with clients_to(project):
         Way("sync").ask(messages=[{"role": "user", "content": [file()]}],
                         model="azure_ai/agents/asst_rec", api_base=BASE, api_key="key")  # fmt: skip
     assert project.message["content"] == "Attached: a.txt"
@@ -418,7 +418,7 @@ def test_ephemeral_files_go_when_the_call_fails(way: str) -> None:
 
 def test_ephemeral_files_go_when_the_caller_does() -> None:
     project = Project(SEARCH)
-    with client_of(project):
+    with clients_to(project):
         stream = litellm.completion(
             model="azure_ai/agents/asst_rec", api_base=BASE, api_key="key", stream=True,
             messages=[{"role": "user", "content": [file()]}], ephemeral_files=True,

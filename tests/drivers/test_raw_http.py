@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 import litellm
 import pytest
 
-from tests.support.stream_service import Replay
+from tests.support.stream_service import ThreadService
 from tests.support.ways import Way
 
-BODY = Replay("unicode").body
+BODY = ThreadService("unicode").body
 TEXT = "a\u2028b\u2029c\x85d 👩🏽‍🚀e\u0301\r\n\x00?𝒳"
 GZIPPED = gzip.compress(BODY)
 PLAIN = b"content-type: text/event-stream\r\n"
@@ -41,7 +41,7 @@ def refusal(line: bytes, *headers: bytes) -> bytes:
 @contextmanager
 def service(answer: bytes) -> Iterator[dict[str, Any]]:
     """Answers each POST with ``answer``; the run can be read as it stands at the end."""
-    replay = Replay("unicode")
+    played = ThreadService("unicode")
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -52,8 +52,8 @@ def service(answer: bytes) -> Iterator[dict[str, Any]]:
                         if b"chunked" not in answer[:100]:
                             return
                     else:
-                        page = {"data": replay.messages(), "has_more": False}
-                        found = page if b"/messages" in line else replay.run()
+                        page = {"data": played.messages(), "has_more": False}
+                        found = page if b"/messages" in line else played.run()
                         content = json.dumps(found).encode()
                         length = b"content-length: %d" % len(content)
                         self.wfile.write(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n\r\n" + content)

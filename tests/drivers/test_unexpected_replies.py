@@ -14,7 +14,7 @@ import pytest
 from litellm_azure_agents import files, vector_stores
 from litellm_azure_agents.continuity.history import encode
 from litellm_azure_agents.drivers.shared_replies import replies
-from tests.support.build_streams import RUN, THREAD
+from tests.support.thread_streams import RUN, THREAD
 from tests.support.ways import Way
 
 BASE = "https://acme.services.ai.azure.com/api/projects/demo"

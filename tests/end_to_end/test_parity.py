@@ -1,91 +1,99 @@
-"""Every recorded stream, driven every way, gives the same answer."""
+"""Every stream of both protocols, made and read in every way, gives one answer.
+
+The eight ways are: sync and async, whole and streamed, by an event stream and by polling.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import litellm
 import pytest
 
-from tests.support.stream_service import NAMES, Replay
-from tests.support.ways import COUNTS_NOTHING_AS_NOTHING, WAYS, Result, Way
+from tests.support.playing import (
+    WAYS_AND_MODES,
+    comparable,
+    play,
+    play_everywhere,
+)
+from tests.support.stream_service import SERVICES
+from tests.support.streams import BUILT, encode, file_of, names
+from tests.support.ways import WAYS, Result
 
-BASE = "https://acme.services.ai.azure.com/api/projects/demo"
-
-
-@contextmanager
-def client_of(replay: Replay) -> Iterator[None]:
-    """LiteLLM's own settings for HTTP clients lead to the recording."""
-    litellm.client_session = httpx.Client(transport=replay.transport)
-    litellm.aclient_session = httpx.AsyncClient(transport=replay.transport)
-    try:
-        yield
-    finally:
-        litellm.client_session = litellm.aclient_session = None
-
-
-def play(way: str, name: str, *, replay: Replay | None = None, **options: Any) -> Result:
-    replay = replay or Replay(name)
-    with client_of(replay):
-        return Way(way).ask(
-            model="azure_ai/agents/asst_rec",
-            messages=[{"role": "user", "content": "Go."}],
-            api_base=BASE,
-            api_key="key",
-            poll_interval=0.001 if options.get("run_mode") == "poll" else None,
-            **options,
-        )
+STREAMS = [(protocol, name) for protocol in SERVICES for name in names(protocol)]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "with everything": {"include_run_steps": True, "citations": "footnotes",
+                        "include_images": "inline"},
+}  # fmt: skip
+every_stream = pytest.mark.parametrize(("protocol", "name"), STREAMS)
+CUTS = 60
 
 
-def comparable(result: Result) -> tuple[Any, ...]:
-    counted = COUNTS_NOTHING_AS_NOTHING or result.finish_reason != "tool_calls"
-    return (
-        result.text, result.finish_reason, result.usage if counted else None, result.ids,
-        result.tool_calls, result.annotations, result.images, result.cost if counted else None,
-        result.fields,
-    )  # fmt: skip
+def test_the_number_of_cases() -> None:
+    assert len(WAYS_AND_MODES) == len(set(WAYS_AND_MODES)) == 8
+    assert {protocol: len(names(protocol)) for protocol in SERVICES} == {
+        "threads": 12, "responses": 11
+    }  # fmt: skip
+    assert len(STREAMS) * len(OPTIONS) * len(WAYS_AND_MODES) == 368
 
 
-def test_the_recordings_are_there() -> None:
-    assert len(NAMES) >= 10
+@every_stream
+def test_a_stored_stream_is_what_its_builder_makes(protocol: str, name: str) -> None:
+    assert file_of(protocol, name).read_bytes() == encode(BUILT[protocol][name]), (
+        "run `python -m tests.support.streams`"
+    )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_five_ways_of_driving_agree(name: str) -> None:
-    results = [play(way, name) for way in WAYS]
-    results += [play(way, name, run_mode="poll") for way in WAYS]
-    assert len(results) == 8
-    first = comparable(results[0])
-    assert first[0] or first[4], "the recording says nothing"
-    for result in results[1:]:
-        assert comparable(result) == first
+@pytest.mark.parametrize("options", OPTIONS)
+@every_stream
+def test_eight_ways_give_one_answer(protocol: str, name: str, options: str) -> None:
+    result = play_everywhere(name, protocol=protocol, **OPTIONS[options])
+    if OPTIONS[options].get("include_run_steps"):
+        assert says_something(result)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_byte_by_byte_is_the_same(name: str) -> None:
-    whole = play("sync stream", name)
-    bytewise = play("sync stream", name, replay=Replay(name, size=1))
+def says_something(result: Result) -> bool:
+    """Else a comparison of answers compares nothing."""
+    texts = (result.text, result.reasoning, result.refusal)
+    fields = (result.fields.get("items"), result.fields.get("run_steps"))
+    return any([*texts, *fields, result.tool_calls, result.images])
+
+
+@every_stream
+def test_byte_by_byte_is_the_same(protocol: str, name: str) -> None:
+    whole = play("sync stream", name, protocol=protocol)
+    service = SERVICES[protocol](name, size=1)
+    bytewise = play("sync stream", name, protocol=protocol, service=service)
     assert comparable(bytewise) == comparable(whole)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_stream_cut_anywhere_loses_and_repeats_nothing(name: str) -> None:
-    whole = comparable(play("sync stream", name))
-    size = len(Replay(name).body)
-    created = Replay(name).body.index(b"thread.run.queued")
-    for cut in range(created, size, max(1, (size - created) // 60)):
-        replay = Replay(name, cut=cut)
-        assert comparable(play("sync stream", name, replay=replay)) == whole, f"cut at byte {cut}"
+@every_stream
+def test_a_stream_cut_anywhere_loses_and_repeats_nothing(protocol: str, name: str) -> None:
+    whole = comparable(play("sync stream", name, protocol=protocol))
+    cuts = list(places_to_cut(protocol, name))
+    assert len(cuts) >= CUTS
+    for cut in cuts:
+        service = SERVICES[protocol](name, cut=cut)
+        result = play("sync stream", name, protocol=protocol, service=service)
+        assert comparable(result) == whole, f"cut at byte {cut}"
 
 
-def test_an_ordinary_turn_is_one_request() -> None:
+def places_to_cut(protocol: str, name: str) -> Iterator[int]:
+    """Some numbers of bytes after which the stream has named its run or response."""
+    body = SERVICES[protocol](name).body
+    created = {"threads": b"thread.run.queued", "responses": b"event: response.in_progress"}
+    start = body.index(created[protocol])
+    yield from range(start, len(body), max(1, (len(body) - start) // CUTS))
+
+
+@pytest.mark.parametrize(("protocol", "name"), [("threads", "plain"), ("responses", "a_citation")])
+def test_an_ordinary_turn_is_one_request(protocol: str, name: str) -> None:
     for way in WAYS:
-        replay = Replay("plain")
-        play(way, "plain", replay=replay)
-        assert [r.method for r in replay.requests] == ["POST"], way
+        service = SERVICES[protocol](name)
+        play(way, name, protocol=protocol, service=service)
+        assert [r.method for r in service.requests] == ["POST"], way
 
 
 def test_text_that_arrived_together_is_one_chunk() -> None:
@@ -93,7 +101,7 @@ def test_text_that_arrived_together_is_one_chunk() -> None:
     assert [delta.content for delta in deltas if delta.content] == ["Hello, world."]
 
 
-def test_what_the_recordings_say() -> None:
+def test_what_the_streams_of_classic_agents_say() -> None:
     assert play("sync", "plain").text == "Hello, world."
     assert play("sync", "plain").usage == (41, 13, 54)
     price = litellm.model_cost["azure/gpt-4o-mini"]  # the model that the run reports
@@ -111,3 +119,17 @@ def test_what_the_recordings_say() -> None:
         ("get_weather", '{"location": "Zürich"}'),
         ("get_time", "{}"),
     ]
+
+
+def test_what_the_streams_of_new_agents_say() -> None:
+    def answer(name: str) -> Result:
+        return play("sync", name, protocol="responses")
+
+    assert answer("two_messages").text == "Hello \n\nthere\n\n!"
+    assert answer("two_messages").usage == (3, 4, 7)
+    assert answer("two_messages").finish_reason == "stop"
+    assert answer("reasoning").reasoning == "One\n\nTwo\n\nraw"
+    assert answer("calls").finish_reason == "tool_calls"
+    assert [(n, a) for _, n, a in answer("calls").tool_calls] == [("f", '{"a": 1}'), ("f", "")]
+    assert answer("an_approval").finish_reason == "tool_calls"
+    assert len(answer("an_image").images) == 1

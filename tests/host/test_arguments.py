@@ -19,9 +19,10 @@ from litellm_azure_agents.host.arguments import prepare, read_timeout
 from litellm_azure_agents.host.handler import AgentsRoute
 from litellm_azure_agents.tool_loop.loop import TooManyRounds
 from litellm_azure_agents.vector_stores import FileOutcome, VectorStore, VectorStoreError
-from tests.end_to_end.test_parity import client_of
-from tests.support.stream_service import Replay
-from tests.threads.test_malformed_events import JUNK, Service, outcome
+from tests.support.malformed import JUNK
+from tests.support.playing import clients_to
+from tests.support.scripted_turn import ScriptedService, outcome
+from tests.support.stream_service import ThreadService
 
 BASE = "https://acme.services.ai.azure.com/api/projects/demo"
 USER = {"role": "user", "content": "Go."}
@@ -44,7 +45,7 @@ def refusal(**given: Any) -> litellm.BadRequestError:
         raise AssertionError("it was sent")
 
     with pytest.raises(litellm.BadRequestError) as caught:
-        Service([], send, Any).play(prepare(**arguments(**given)).turn.run())
+        ScriptedService([], send, Any).play(prepare(**arguments(**given)).turn.run())
     return caught.value
 
 
@@ -137,7 +138,7 @@ def test_what_frameworks_send_is_taken() -> None:
     assert len(check_messages(told)) == len(told)
     for model in AGENTS:
         turn = prepare(**arguments(model=model, messages=told)).turn
-        _, failure = outcome(turn, Service([], _not_found, random.Random(1)))
+        _, failure = outcome(turn, ScriptedService([], _not_found, random.Random(1)))
         assert not isinstance(failure, litellm.BadRequestError), failure
 
 
@@ -181,7 +182,7 @@ def test_retries_that_are_no_number(retries: Any) -> None:
 
 def test_bad_arguments_through_litellm() -> None:
     where = {"model": "azure_ai/agents/asst_rec", "api_base": BASE, "api_key": "k"}
-    with client_of(Replay("plain")):
+    with clients_to(ThreadService("plain")):
         with pytest.raises(litellm.BadRequestError, match=r"messages\[0\]"):
             litellm.completion(messages=[{"role": "user", "content": [5]}], **where)
         with pytest.raises(litellm.BadRequestError, match="max_retries"):
@@ -206,7 +207,7 @@ def test_any_value_of_an_option_is_taken_or_refused(model: str, name: str) -> No
             turn = prepare(**given).turn
         except (litellm.BadRequestError, litellm.AuthenticationError):
             continue
-        outcome(turn, Service([], _not_found, random.Random(1)))
+        outcome(turn, ScriptedService([], _not_found, random.Random(1)))
 
 
 TURNS = [called({"id": "a", "function": {"name": "f", "arguments": "{}"}}), ANSWER]

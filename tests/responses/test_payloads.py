@@ -22,7 +22,7 @@ from litellm_azure_agents.responses import history, payloads, refused
 from litellm_azure_agents.responses.content import Inputs
 from litellm_azure_agents.responses.identity import agent_headers
 from litellm_azure_agents.responses.target import resolve_target
-from tests.responses.test_machine import events_of, final, message, text
+from tests.support.response_streams import events_of, final, message, text
 from tests.support.ways import Way
 
 PROJECT = "https://acc.services.ai.azure.com/api/projects/p"

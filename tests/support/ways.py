@@ -26,6 +26,7 @@ class Result:
     annotations: list[Any] = field(default_factory=list)
     images: list[Any] = field(default_factory=list)
     reasoning: str = ""
+    refusal: str = ""
     chunks: list[Any] = field(default_factory=list)
 
     def assistant_message(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _with_usage(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 COUNTS_NOTHING_AS_NOTHING = tuple(map(int, version("litellm").split(".")[:2])) >= (1, 106)
-"""Older releases of LiteLLM put an estimate in the place of a stream's usage of 0."""
+"""LiteLLM before 1.106 replaces a stream's usage of 0 by an estimate."""
 
 
 IDS = ("thread_id", "run_id", "message_id", "conversation_id", "response_id")
@@ -91,6 +92,7 @@ def from_response(response: Any) -> Result:
         annotations=list(getattr(message, "annotations", None) or ()),
         images=list(getattr(message, "images", None) or ()),
         reasoning=getattr(message, "reasoning_content", None) or "",
+        refusal=getattr(message, "refusal", None) or "",
     )
 
 
@@ -107,6 +109,7 @@ def from_chunks(chunks: list[Any]) -> Result:
             result.finish_reason = choice.finish_reason or result.finish_reason
             result.text += delta.content or ""
             result.reasoning += getattr(delta, "reasoning_content", None) or ""
+            result.refusal += getattr(delta, "refusal", None) or ""
             result.annotations += without_index(getattr(delta, "annotations", None) or ())
             result.images += getattr(delta, "images", None) or ()
             fields = getattr(delta, "provider_specific_fields", None) or {}

@@ -12,8 +12,8 @@ import pytest
 import respx
 
 from litellm_azure_agents.continuity.history import encode
-from tests.support.build_streams import RUN, THREAD, run
-from tests.support.stream_service import Replay
+from tests.support.stream_service import ThreadService
+from tests.support.thread_streams import RUN, THREAD, run
 from tests.support.ways import WAYS, Way
 
 BASE = "https://acme.services.ai.azure.com/api/projects/demo"
@@ -37,8 +37,8 @@ def ask(way: Way | str = "sync", **arguments: Any) -> Any:
 
 
 def streamed(name: str = "plain", *, cut: int | None = None) -> httpx.Response:
-    replay = Replay(name)
-    body = replay.body if cut is None else replay.body[:cut]
+    played = ThreadService(name)
+    body = played.body if cut is None else played.body[:cut]
     return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
 
 
@@ -452,7 +452,7 @@ def test_what_was_never_sent_is(service: respx.Router, way: Way) -> None:
 
 def test_a_lost_answer_is_asked_for(service: respx.Router, way: Way) -> None:
     """The run was made although its answer was lost: it is found by the call's id."""
-    replay = Replay("plain")
+    played = ThreadService("plain")
     sent: list[dict[str, Any]] = []
 
     def lose(request: httpx.Request) -> httpx.Response:
@@ -460,15 +460,15 @@ def test_a_lost_answer_is_asked_for(service: respx.Router, way: Way) -> None:
         raise httpx.ReadError("gone")
 
     def runs(request: httpx.Request) -> httpx.Response:
-        mine = {**replay.run(), "metadata": sent[0]["metadata"]}
-        other = {**replay.run(), "id": "run_other", "metadata": {}}
+        mine = {**played.run(), "metadata": sent[0]["metadata"]}
+        other = {**played.run(), "id": "run_other", "metadata": {}}
         return httpx.Response(200, json={"data": [other, mine], "has_more": False})
 
     create = service.post(RUNS).mock(side_effect=lose)
     service.get(RUNS).mock(side_effect=runs)
-    service.get(f"{RUNS}/{RUN}").mock(return_value=httpx.Response(200, json=replay.run()))
+    service.get(f"{RUNS}/{RUN}").mock(return_value=httpx.Response(200, json=played.run()))
     service.get(f"{BASE}/threads/{THREAD}/messages").mock(
-        return_value=httpx.Response(200, json={"data": replay.messages(), "has_more": False})
+        return_value=httpx.Response(200, json={"data": played.messages(), "has_more": False})
     )
     result = ask(way, thread_id=THREAD)
     assert result.text == "Hello, world."
@@ -481,15 +481,15 @@ def test_lost_tool_results_are_never_given_twice(
     service: respx.Router, way: Way, arrived: bool
 ) -> None:
     """Whether they arrived is asked; only what a run still waits for is sent again."""
-    replay = Replay("plain")
+    played = ThreadService("plain")
     url = f"{RUNS}/{RUN}/submit_tool_outputs"
     answers = [httpx.ReadError("gone"), streamed()]
     submit = service.post(url).mock(side_effect=answers)
     waiting = run("requires_action", required_action=waits_for("f"))
-    state = replay.run() if arrived else waiting
+    state = played.run() if arrived else waiting
     service.get(f"{RUNS}/{RUN}").mock(return_value=httpx.Response(200, json=state))
     service.get(f"{BASE}/threads/{THREAD}/messages").mock(
-        return_value=httpx.Response(200, json={"data": replay.messages(), "has_more": False})
+        return_value=httpx.Response(200, json={"data": played.messages(), "has_more": False})
     )
     service.get(f"{RUNS}/{RUN}/steps").mock(
         return_value=httpx.Response(200, json={"data": [], "has_more": False})
@@ -614,7 +614,7 @@ def test_a_stream_that_names_no_run_is_an_error(service: respx.Router, way: Way)
 def test_an_error_event_has_the_class_it_would_have_had(
     service: respx.Router, payload: str, way: Way
 ) -> None:
-    opening = Replay("plain").body.split(b"event: thread.run.step.created")[0]
+    opening = ThreadService("plain").body.split(b"event: thread.run.step.created")[0]
     body = opening + f"event: error\ndata: {payload}\n\n".encode()
     service.post(NEW).mock(
         return_value=httpx.Response(

@@ -1,17 +1,13 @@
-"""Event streams in the shapes of the classic protocol, built here and stored as raw SSE.
+"""Event streams of classic agents: full run objects, tool-call deltas without id after the first.
 
-`python -m tests.support.build_streams` writes tests/streams/*.sse anew. The shapes are those of
-the official SDK's recorded service streams: full run objects, tool-call deltas without id after
-the first, a stream that ends with `done` at requires_action.
+The shapes are those of the official SDK's recorded service streams. `streams.py` stores them as
+files.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[1] / "streams"
 THREAD, RUN = "thread_JbQ1sT4nFxW2Ko8eRm6VyHcA", "run_9uLz3PdXw7GkTq5BvN2sYfJe"
 USAGE = {"prompt_tokens": 41, "completion_tokens": 13, "total_tokens": 54}
 
@@ -162,7 +158,7 @@ PAGE = marked("url_citation", WEB, "【3:0†source】", url="https://example.co
 CITED = marked("file_citation", WEB, "【4:0†source】", file_id="file-a", quote="Green.")
 AGAIN = {**CITED, "start_index": 47, "end_index": 59}
 
-RECORDINGS: dict[str, list[tuple[str, Any]]] = {
+STREAMS: dict[str, list[tuple[str, Any]]] = {
     "plain": [*opening(), *written("msg_1", ["Hel", "lo", ", world."]), *ending()],
     "unicode": [
         *opening(),
@@ -200,7 +196,7 @@ RECORDINGS: dict[str, list[tuple[str, Any]]] = {
     "tools": [
         *opening(),
         *written("msg_1", ["Let me look."]),
-        ("thread.run.step.created", step("step_2", "tool_calls")),
+        ("thread.run.step.created", tools_step("step_2", "in_progress")),
         call_delta("step_2", 0, "", id=CALLS[0]["id"], name="get_weather"),
         call_delta("step_2", 0, '{"loc'),
         call_delta("step_2", 0, 'ation": "Zür'),
@@ -212,7 +208,7 @@ RECORDINGS: dict[str, list[tuple[str, Any]]] = {
     ],
     "tools_without_deltas": [
         *opening(),
-        ("thread.run.step.created", step("step_2", "tool_calls")),
+        ("thread.run.step.created", tools_step("step_2", "in_progress")),
         ("thread.run.requires_action", run("requires_action", required_action=WAITS)),
         ("done", "[DONE]"),
     ],
@@ -267,18 +263,3 @@ RECORDINGS: dict[str, list[tuple[str, Any]]] = {
         *ending(),
     ],
 }  # fmt: skip
-
-
-def encode(events: list[tuple[str, Any]]) -> bytes:
-    """The events as the service frames them."""
-    frames = (f"event: {name}\ndata: {_text(data)}\n\n" for name, data in events)
-    return "".join(frames).encode()
-
-
-def _text(data: Any) -> str:
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-
-
-if __name__ == "__main__":
-    for name, events in RECORDINGS.items():
-        (FOLDER / f"{name}.sse").write_bytes(encode(events))
