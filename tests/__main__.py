@@ -33,8 +33,9 @@ SEAMS = [
     "end_to_end/test_proxy_threads.py", "end_to_end/test_proxy_responses.py",
 ]  # fmt: skip
 """What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations", "25"]
-"""Two processes, whatever the machine has: files share servers, so each stays in one."""
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadgroup", "--durations", "25"]
+"""Two workers, whatever the machine has. What starts a server is a group and stays in one worker,
+see ``conftest.py``; every other test goes to the worker that is free."""
 
 
 class Step:
@@ -105,11 +106,14 @@ def main() -> None:
         install_browser()
     python = sys.executable
     oldest, newest = create("oldest"), create("newest")
-    Step("ruff check", python, "-m", "ruff", "check", ".").end()
-    Step("ruff format", python, "-m", "ruff", "format", "--check", ".").end()
-    types = Step("mypy", python, "-m", "mypy", background=True)
+    beside = [
+        Step("ruff check", python, "-m", "ruff", "check", ".", background=True),
+        Step("ruff format", python, "-m", "ruff", "format", "--check", ".", background=True),
+        Step("mypy", python, "-m", "mypy", background=True),
+    ]
     Step("tests with the oldest LiteLLM", oldest, *PYTEST, *under_tests(HEART)).end()
-    types.end()
+    for step in beside:
+        step.end()
     Step("tests with the newest LiteLLM", newest, *PYTEST, *under_tests(SEAMS)).end()
     Step("tests", python, *PYTEST).end()
 

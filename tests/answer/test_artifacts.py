@@ -1,4 +1,4 @@
-"""What an agent says beside text, from recordings: citations, images, files, traces."""
+"""What an agent says beside text, from stored streams: citations, images, files, traces."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_no_traces_unless_asked_for() -> None:
 
 
 def test_code_is_streamed_as_it_is_written() -> None:
-    # Sync: an async stream reads together what is there, and a recording is there at once.
+    # Sync: an async stream reads together what is there, and a stored stream is there at once.
     result = play(
         "sync stream", "code", service=ThreadService("code", size=200), include_run_steps=True
     )  # fmt: skip

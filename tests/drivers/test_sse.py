@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import httpx_sse
@@ -76,11 +77,73 @@ def test_events_that_arrived_together_come_together() -> None:
     assert parser.feed(b"ta: 3\n\n") == [ServerEvent("message", "3")]
 
 
-def test_a_long_line_in_small_reads_takes_linear_time() -> None:
-    parser = EventParser()
-    for _ in range(8 * 1024):  # 8 MiB in 1 KiB reads; a parser that rescans takes minutes
-        assert parser.feed(b"x" * 1024) == []
-    assert parser.feed(b"\n\n") == []
+class Counted(bytes):
+    """Bytes that count how many of them their own methods read, over all values of a test."""
+
+    read = 0
+
+    def _count(self) -> None:
+        Counted.read += len(self)
+
+    def __contains__(self, item: object) -> bool:
+        self._count()
+        return super().__contains__(item)  # type: ignore[operator]
+
+    def __add__(self, other: Any) -> Counted:
+        Counted.read += len(self) + len(other)
+        return Counted(super().__add__(other))
+
+    def __radd__(self, other: Any) -> Counted:
+        Counted.read += len(self) + len(other)
+        return Counted(bytes(other) + bytes(self))
+
+    def split(self, *arguments: Any) -> list[Any]:
+        self._count()
+        return [Counted(piece) for piece in super().split(*arguments)]
+
+    def replace(self, *arguments: Any) -> Counted:
+        self._count()
+        return Counted(super().replace(*arguments))
+
+    def find(self, *arguments: Any) -> int:
+        self._count()
+        return super().find(*arguments)
+
+    def splitlines(self, *arguments: Any) -> list[Any]:
+        self._count()
+        return [Counted(piece) for piece in super().splitlines(*arguments)]
+
+    def partition(self, *arguments: Any) -> Any:
+        self._count()
+        return tuple(Counted(piece) for piece in super().partition(*arguments))
+
+
+def bytes_read(feed: Any, reads: int) -> int:
+    """How many bytes are read of one line that comes in so many reads of 1 KiB."""
+    Counted.read = 0
+    for _ in range(reads):
+        assert not feed(Counted(b"x" * 1024))
+    return Counted.read
+
+
+def test_a_long_line_in_small_reads_is_read_once() -> None:
+    """Twice as long a line takes twice the bytes: none is looked at again with later reads."""
+    short, long = (bytes_read(EventParser().feed, reads) for reads in (512, 1024))
+    assert long == 2 * short
+    assert long <= 4 * 1024 * 1024, "a few looks at each byte"
+
+
+def test_a_parser_that_reads_a_line_again_is_found_out() -> None:
+    class Rescanning:
+        def __init__(self) -> None:
+            self.line: Any = Counted()
+
+        def feed(self, chunk: bytes) -> bool:
+            self.line = self.line + chunk
+            return b"\n" in self.line
+
+    short, long = (bytes_read(Rescanning().feed, reads) for reads in (64, 128))
+    assert long > 3 * short
 
 
 def test_an_endless_event_is_refused() -> None:

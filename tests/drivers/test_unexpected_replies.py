@@ -13,7 +13,6 @@ import pytest
 
 from litellm_azure_agents import files, vector_stores
 from litellm_azure_agents.continuity.history import encode
-from litellm_azure_agents.drivers.shared_replies import replies
 from tests.support.thread_streams import RUN, THREAD
 from tests.support.ways import Way
 
@@ -34,11 +33,6 @@ BODIES = {
     "id of another type": (b'{"id": {}, "thread_id": 5, "status": []}', "application/json"),
     "not text": (b"\xff\xfe\x00\x9f", "application/octet-stream"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> None:
-    replies.clear()
 
 
 @pytest.fixture(params=BODIES)

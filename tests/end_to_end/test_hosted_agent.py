@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -25,26 +24,25 @@ UNSTORED = {"store": False, "extra_body": {"store": False}}
 SYSTEM = {"role": "system", "content": "be brief"}
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with hosting.agent(tmp_path_factory.mktemp("agent")) as url:
-        yield url
-
-
 @pytest.fixture
-def ask(way: Way, base: str) -> Any:
+def ask(way: Way, hosted_agent: str) -> Any:
     """Asks the agent in one of the four ways; ``messages`` may be the words of a user."""
 
     def ask(messages: Any, **arguments: Any) -> Result:
-        return way.ask(**_arguments(base, messages, arguments))
+        return way.ask(**_arguments(hosted_agent, messages, arguments))
 
     return ask
 
 
-def _arguments(base: str, messages: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+def _arguments(hosted_agent: str, messages: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    return {"model": "azure_ai/agents/toy", "api_base": base, "messages": messages, **arguments}
+    return {
+        "model": "azure_ai/agents/toy",
+        "api_base": hosted_agent,
+        "messages": messages,
+        **arguments,
+    }
 
 
 def user(text: str) -> dict[str, Any]:
@@ -210,8 +208,10 @@ def test_a_chain_of_calls(ask: Any) -> None:
     assert ask(history).text == 'Results: call_again={"degrees": 20}'
 
 
-def test_pieces_of_a_call_of_the_clients_own_function(base: str) -> None:
-    stream = litellm.completion(stream=True, **_arguments(base, "weather", {"tools": TOOLS}))
+def test_pieces_of_a_call_of_the_clients_own_function(hosted_agent: str) -> None:
+    stream = litellm.completion(
+        stream=True, **_arguments(hosted_agent, "weather", {"tools": TOOLS})
+    )
     pieces = [c for chunk in stream for c in chunk.choices[0].delta.tool_calls or ()]
     assert next(c.id for c in pieces if c.index == 0)
     assert "".join(c.function.arguments for c in pieces if c.index == 1) == '{"city": "Rome"}'
@@ -226,8 +226,8 @@ def test_pieces_of_a_call_of_the_clients_own_function(base: str) -> None:
         ([0, 1, "call_other"], "call_other"),
     ],
 )
-def test_wrong_results_are_named(base: str, results: list[Any], said: str) -> None:
-    first = Way("sync").ask(**_arguments(base, "weather", {}))
+def test_wrong_results_are_named(hosted_agent: str, results: list[Any], said: str) -> None:
+    first = Way("sync").ask(**_arguments(hosted_agent, "weather", {}))
     answers = [
         tool(first, r, "x") if isinstance(r, int)
         else {"role": "tool", "tool_call_id": r, "content": "x"}
@@ -235,7 +235,7 @@ def test_wrong_results_are_named(base: str, results: list[Any], said: str) -> No
     ]  # fmt: skip
     history = [user("weather"), first.assistant_message(), *answers]
     with pytest.raises(litellm.BadRequestError, match=said):
-        Way("sync").ask(**_arguments(base, history, {}))
+        Way("sync").ask(**_arguments(hosted_agent, history, {}))
 
 
 def test_another_question_instead_of_results(ask: Any) -> None:
@@ -264,10 +264,10 @@ def test_unstored_the_history_is_whole(ask: Any) -> None:
     assert got["history"] == []
 
 
-def test_ids_of_another_place_are_no_obstacle(ask: Any, base: str) -> None:
+def test_ids_of_another_place_are_no_obstacle(ask: Any, hosted_agent: str) -> None:
     first = ask("weather")
     history = [user("weather"), first.assistant_message(), tool(first, 0, "a"), tool(first, 1, "b")]
-    httpx.delete(f"{base}/responses/{first.ids['response_id']}").raise_for_status()
+    httpx.delete(f"{hosted_agent}/responses/{first.ids['response_id']}").raise_for_status()
     assert ask(history).text == "Results: call_paris=a, call_rome=b"
 
 
@@ -300,14 +300,14 @@ def test_a_conversation(ask: Any, option: str, way: Way) -> None:
     assert len(got["history"]) == 7  # question, text, two calls, two results, answer
 
 
-def test_contradicting_ids(base: str) -> None:
+def test_contradicting_ids(hosted_agent: str) -> None:
     ask = Way("sync").ask
-    first = ask(**_arguments(base, "weather", {}))
+    first = ask(**_arguments(hosted_agent, "weather", {}))
     history = [user("weather"), first.assistant_message(), tool(first, 0, "a"), tool(first, 1, "b")]
     with pytest.raises(litellm.BadRequestError, match="belong to"):
-        ask(**_arguments(base, history, {"thread_id": "conv_x"}))
+        ask(**_arguments(hosted_agent, history, {"thread_id": "conv_x"}))
     with pytest.raises(litellm.BadRequestError, match="classic"):
-        ask(**_arguments(base, "hi", {"thread_id": "thread_1"}))
+        ask(**_arguments(hosted_agent, "hi", {"thread_id": "thread_1"}))
 
 
 # -- approvals ---------------------------------------------------------------------------------
@@ -337,31 +337,31 @@ def test_approvals_by_policy(ask: Any, policy: str, word: str) -> None:
 # -- what goes wrong ---------------------------------------------------------------------------
 
 
-def test_a_raising_agent(base: str, way: Way) -> None:
+def test_a_raising_agent(hosted_agent: str, way: Way) -> None:
     with pytest.raises(litellm.InternalServerError) as caught:
-        way.ask(**_arguments(base, "raise", {}))
+        way.ask(**_arguments(hosted_agent, "raise", {}))
     assert "secret detail" not in str(caught.value)
     assert "server_error" in str(caught.value)
 
 
-def test_a_failure_has_its_class_before_the_first_chunk(base: str, way: Way) -> None:
+def test_a_failure_has_its_class_before_the_first_chunk(hosted_agent: str, way: Way) -> None:
     with pytest.raises(litellm.RateLimitError) as caught:
-        way.ask(**_arguments(base, "limit", {}))
+        way.ask(**_arguments(hosted_agent, "limit", {}))
     assert caught.value.response.headers["retry-after"] == "7"
 
 
-def test_a_failure_in_mid_answer(base: str, way: Way) -> None:
+def test_a_failure_in_mid_answer(hosted_agent: str, way: Way) -> None:
     # LiteLLM wraps what comes in mid-stream, and keeps the original.
     kind = MidStreamFallbackError if way.streamed else litellm.InternalServerError
     with pytest.raises(kind, match="and breaks") as caught:
-        way.ask(**_arguments(base, "late failure", {}))
+        way.ask(**_arguments(hosted_agent, "late failure", {}))
     original = getattr(caught.value, "original_exception", caught.value)
     assert isinstance(original, litellm.InternalServerError)
 
 
-def test_wrong_input_is_named_by_the_service(base: str, way: Way) -> None:
+def test_wrong_input_is_named_by_the_service(hosted_agent: str, way: Way) -> None:
     with pytest.raises(litellm.BadRequestError, match="previous_response_id"):
-        way.ask(**_arguments(base, "hi", {"previous_response_id": "nonsense"}))
+        way.ask(**_arguments(hosted_agent, "hi", {"previous_response_id": "nonsense"}))
 
 
 def test_an_agent_that_dies(tmp_path: Any) -> None:
@@ -373,32 +373,34 @@ def test_an_agent_that_dies(tmp_path: Any) -> None:
 # -- ending early ------------------------------------------------------------------------------
 
 
-def _cancelled(base: str, response_id: str) -> bool:
+def _cancelled(hosted_agent: str, response_id: str) -> bool:
     for _ in range(40):
-        result = Way("sync").ask(**_arguments(base, "who was cancelled", {}))
+        result = Way("sync").ask(**_arguments(hosted_agent, "who was cancelled", {}))
         if response_id in json.loads(result.text):
             return True
         time.sleep(0.05)
     return False
 
 
-def test_closing_a_stream_cancels_the_agent(base: str) -> None:
+def test_closing_a_stream_cancels_the_agent(hosted_agent: str) -> None:
     async def leave() -> str:
-        stream: Any = await litellm.acompletion(stream=True, **_arguments(base, "slow", {}))
+        stream: Any = await litellm.acompletion(stream=True, **_arguments(hosted_agent, "slow", {}))
         async for chunk in stream:
             if chunk.choices[0].delta.content:
                 break
         await stream.aclose()
         return str(chunk._hidden_params["response_id"])
 
-    assert _cancelled(base, asyncio.run(leave()))
+    assert _cancelled(hosted_agent, asyncio.run(leave()))
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_the_timeout_ends_the_call_and_the_agent(base: str, way: Way, background: bool) -> None:
+def test_the_timeout_ends_the_call_and_the_agent(
+    hosted_agent: str, way: Way, background: bool
+) -> None:
     began = time.monotonic()
     ids: dict[str, str] = {}
-    arguments = _arguments(base, "slow", {"timeout": 0.4, "background": background})
+    arguments = _arguments(hosted_agent, "slow", {"timeout": 0.4, "background": background})
 
     def ask() -> None:
         if way.name != "sync stream":
@@ -411,13 +413,13 @@ def test_the_timeout_ends_the_call_and_the_agent(base: str, way: Way, background
         ask()
     assert time.monotonic() - began < 3
     if ids:
-        assert _cancelled(base, ids["response_id"])
+        assert _cancelled(hosted_agent, ids["response_id"])
 
 
-def test_cancelling_the_task_cancels_a_background_response(base: str) -> None:
+def test_cancelling_the_task_cancels_a_background_response(hosted_agent: str) -> None:
     async def leave() -> str:
         stream: Any = await litellm.acompletion(
-            stream=True, **_arguments(base, "slow", {"background": True})
+            stream=True, **_arguments(hosted_agent, "slow", {"background": True})
         )
         response_id = stream._hidden_params["response_id"]
 
@@ -434,7 +436,7 @@ def test_cancelling_the_task_cancels_a_background_response(base: str) -> None:
         return str(response_id)
 
     response_id = asyncio.run(leave())
-    assert httpx.get(f"{base}/responses/{response_id}").json()["status"] == "cancelled"
+    assert httpx.get(f"{hosted_agent}/responses/{response_id}").json()["status"] == "cancelled"
 
 
 # -- polling, health ---------------------------------------------------------------------------
@@ -455,9 +457,11 @@ def test_background_streams_as_well(ask: Any) -> None:
     assert ask("hi", background=True).text == "You said: hi "
 
 
-def test_health_check_asks_nothing_of_the_agent(base: str) -> None:
+def test_health_check_asks_nothing_of_the_agent(hosted_agent: str) -> None:
     answer = asyncio.run(
-        litellm.ahealth_check({"model": "azure_ai/agents/toy", "api_base": base}, mode="chat")
+        litellm.ahealth_check(
+            {"model": "azure_ai/agents/toy", "api_base": hosted_agent}, mode="chat"
+        )
     )
     assert "error" not in answer, answer
     down = asyncio.run(
@@ -468,15 +472,17 @@ def test_health_check_asks_nothing_of_the_agent(base: str) -> None:
     assert "error" in down
 
 
-def test_no_credential_is_sent_to_a_container(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credential_is_sent_to_a_container(
+    hosted_agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_token(*_: Any, **__: Any) -> Any:
         raise AssertionError("a token was asked for")
 
     monkeypatch.setattr("litellm_azure_agents.auth.resolve.place", no_token)
-    assert Way("sync").ask(**_arguments(base, "hi", {})).text == "You said: hi "
+    assert Way("sync").ask(**_arguments(hosted_agent, "hi", {})).text == "You said: hi "
 
 
-def test_streamed_text_arrives_piece_by_piece(base: str) -> None:
-    chunks = list(litellm.completion(stream=True, **_arguments(base, "a b c", {})))
+def test_streamed_text_arrives_piece_by_piece(hosted_agent: str) -> None:
+    chunks = list(litellm.completion(stream=True, **_arguments(hosted_agent, "a b c", {})))
     assert from_chunks(chunks).text == "You said: a b c "
     assert litellm_azure_agents.__version__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -11,34 +10,12 @@ import pytest
 
 from litellm_azure_agents import files
 from litellm_azure_agents.emulator import Emulator
-from tests.support.litellm_proxy import KEY, running_proxy
+from tests.end_to_end.conftest import ROUTES
 
-ROUTES = ["azure_ai/agents/", "azure_agents/"]
 FACTS = b"The moon is made of green cheese. Coffee costs 3 euros."
 FILE = {"type": "file", "file": {
     "filename": "facts.pdf",
     "file_data": "data:application/pdf;base64," + base64.b64encode(FACTS).decode()}}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(service: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
-    at = {"api_base": service.endpoint, "api_key": service.token}
-    models = [
-        {"model_name": route + agent, "litellm_params": {"model": route + agent, **at}}
-        for route in ROUTES
-        for agent in ("asst_search", "asst_code", "code", "web", "workflow")
-    ]
-    handlers = [{"provider": "azure_agents",
-                 "custom_handler": "litellm_azure_agents.proxy.handler"}]  # fmt: skip
-    config = {"model_list": models, "litellm_settings": {"custom_provider_map": handlers}}
-    with running_proxy(tmp_path_factory.mktemp("proxy"), config) as url:
-        yield openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0)
 
 
 def ask(client: openai.OpenAI, model: str, content: Any, *, stream: bool, **options: Any) -> Any:
@@ -83,7 +60,7 @@ def test_a_question_about_a_file(client: openai.OpenAI, route: str, stream: bool
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_plot_and_a_file(
-    client: openai.OpenAI, service: Emulator, route: str, stream: bool
+    client: openai.OpenAI, project: Emulator, route: str, stream: bool
 ) -> None:
     text, annotations, images, fields = ask(
         client, route + "asst_code", "Plot 3 1 2 and write a csv file", stream=stream,
@@ -96,7 +73,7 @@ def test_a_plot_and_a_file(
     assert text[path["start_index"] : path["end_index"]] == "sandbox:/mnt/data/values.csv"
     [made] = fields["files"]
     assert made["filename"] == "values.csv"
-    at = {"api_base": service.endpoint, "api_key": service.token}
+    at = {"api_base": project.endpoint, "api_key": project.token}
     assert files.content(made["file_id"], **at).startswith(b"index,value")
     [step] = fields["run_steps"]
     assert step["status"] == "completed"

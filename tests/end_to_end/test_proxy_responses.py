@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from tests.support import hosting
-from tests.support.litellm_proxy import KEY, running_proxy
+from tests.support.litellm_proxy import KEY
 
 MODELS = ["toy", "toy-too"]
-
-
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("proxy")
-    with hosting.agent(folder) as base:
-        names = {"toy": "azure_ai/agents/toy", "toy-too": "azure_agents/toy"}
-        models = [
-            {"model_name": name, "litellm_params": {"model": model, "api_base": base}}
-            for name, model in names.items()
-        ]
-        known = {"model": "azure_ai/agents/toy", "api_base": base, "user_identity": "key"}
-        models.append({"model_name": "known", "litellm_params": known})
-        config = {
-            "model_list": models,
-            "litellm_settings": {
-                "custom_provider_map": [
-                    {
-                        "provider": "azure_agents",
-                        "custom_handler": "litellm_azure_agents.proxy.handler",
-                    }
-                ]
-            },
-            "router_settings": {"num_retries": 0, "disable_cooldowns": True},
-        }
-        with running_proxy(folder, config) as url:
-            yield url
-
-
-@pytest.fixture(scope="module")
-def client(proxy: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{proxy}/v1", api_key=KEY, max_retries=0, timeout=120)
 
 
 def user(text: str) -> Any:

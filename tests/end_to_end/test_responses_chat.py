@@ -13,17 +13,11 @@ import litellm
 import pytest
 from litellm.integrations.custom_logger import CustomLogger
 
-from litellm_azure_agents.drivers.shared_replies import replies
 from litellm_azure_agents.emulator import Emulator
 from tests.support.ways import Result, Way
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {}}}
 OTHER = {"type": "function", "function": {"name": "launch_rocket", "parameters": {}}}
-
-
-@pytest.fixture(autouse=True)
-def _forget_definitions() -> None:
-    replies.clear()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import litellm
 import pytest
 
 from litellm_azure_agents import files
-from litellm_azure_agents.drivers.shared_replies import replies
 from litellm_azure_agents.emulator import Emulator
 from litellm_azure_agents.emulator.responses import checks as response_checks
 from tests.support.stream_service import PNG
@@ -22,11 +21,6 @@ from tests.support.ways import WAYS, Result, Way
 WAYS_AND_MODES = [(way, mode) for way in WAYS for mode in ("stream", "poll")]
 PLOT = "Plot 3 1 2 and write a csv file"
 FACTS = "The moon 😀 is made of green cheese."
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> None:
-    replies.clear()
 
 
 @pytest.fixture

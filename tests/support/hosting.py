@@ -33,7 +33,7 @@ def running(
             command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **environ}
         )
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240  # a busy machine
             while True:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")

@@ -17,7 +17,7 @@ def run(status: str, **fields: Any) -> dict[str, Any]:
         "id": RUN, "object": "thread.run", "created_at": 1795240000, "assistant_id": "asst_rec",
         "thread_id": THREAD, "status": status, "started_at": None, "expires_at": 1795240600,
         "required_action": None, "last_error": None, "model": "gpt-4o-mini", "usage": None,
-        "instructions": "You are a recording.", "tools": [], "metadata": {},
+        "instructions": "You are stored.", "tools": [], "metadata": {},
         "incomplete_details": None, "parallel_tool_calls": True, "response_format": "auto",
     }  # fmt: skip
     return {**base, **fields}
