@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -50,16 +51,24 @@ class Step:
         self._process = subprocess.Popen(
             list(map(str, command)), cwd=ROOT, stdout=self._output, stderr=self._output
         )
+        self._took = 0.0
+        self._waiting = threading.Thread(target=self._wait, daemon=True)
+        self._waiting.start()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self._took = time.monotonic() - self._started
 
     def end(self) -> None:
         """Wait for the command; a failure ends the run."""
-        code = self._process.wait()
+        self._waiting.join()
+        code = self._process.returncode
         if self._output is not None:
             print(f"\n== {self.title}", flush=True)
             self._output.seek(0)
             sys.stdout.buffer.write(self._output.read())
-        took = time.monotonic() - self._started
-        print(f"== {self.title}: {'ok' if code == 0 else 'FAILED'}, {took:.0f} s", flush=True)
+        how = "ok" if code == 0 else "FAILED"
+        print(f"== {self.title}: {how}, {self._took:.0f} s", flush=True)
         if code:
             sys.exit(code)
 
