@@ -52,7 +52,7 @@ def running_proxy(folder: Path, config: dict[str, Any], *, workers: int = 1) -> 
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 240
+    end = time.monotonic() + 600  # a busy machine
     while time.monotonic() < end:
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(f"{url}/health/liveliness", timeout=2).status_code == 200:
