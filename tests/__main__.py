@@ -16,20 +16,27 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 from tests import environments
 
 ROOT = environments.ROOT
-HEART = ["test_parity", "test_wire", "test_chat", "test_tools", "test_registration", "test_proxy",
-         "responses"]  # fmt: skip
+HEART = [
+    "host", "responses", "threads",
+    "end_to_end/test_chat.py", "end_to_end/test_parity.py", "end_to_end/test_proxy_threads.py",
+    "end_to_end/test_tools.py",
+]  # fmt: skip
 """What touches LiteLLM most."""
-SEAMS = ["test_registration", "test_chat", "test_proxy", "test_responses_live",
-         "test_responses_proxy"]  # fmt: skip
+SEAMS = [
+    "host/test_registration.py", "end_to_end/test_chat.py", "end_to_end/test_hosted_agent.py",
+    "end_to_end/test_proxy_threads.py", "end_to_end/test_proxy_responses.py",
+]  # fmt: skip
 """What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations", "25"]
-"""Two processes, whatever the machine has: files share servers, so each stays in one."""
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadgroup", "--durations", "25"]
+"""Two workers, whatever the machine has. What starts a server is a group and stays in one worker,
+see ``conftest.py``; every other test goes to the worker that is free."""
 
 
 class Step:
@@ -44,16 +51,24 @@ class Step:
         self._process = subprocess.Popen(
             list(map(str, command)), cwd=ROOT, stdout=self._output, stderr=self._output
         )
+        self._took = 0.0
+        self._waiting = threading.Thread(target=self._wait, daemon=True)
+        self._waiting.start()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self._took = time.monotonic() - self._started
 
     def end(self) -> None:
         """Wait for the command; a failure ends the run."""
-        code = self._process.wait()
+        self._waiting.join()
+        code = self._process.returncode
         if self._output is not None:
             print(f"\n== {self.title}", flush=True)
             self._output.seek(0)
             sys.stdout.buffer.write(self._output.read())
-        took = time.monotonic() - self._started
-        print(f"== {self.title}: {'ok' if code == 0 else 'FAILED'}, {took:.0f} s", flush=True)
+        how = "ok" if code == 0 else "FAILED"
+        print(f"== {self.title}: {how}, {self._took:.0f} s", flush=True)
         if code:
             sys.exit(code)
 
@@ -67,10 +82,9 @@ def create(name: str) -> Path:
     return python
 
 
-def files(names: list[str]) -> list[Path]:
-    """The test files, or folders, of these names."""
-    return [path if (path := Path("tests", name)).is_dir() else path.with_suffix(".py")
-            for name in names]  # fmt: skip
+def under_tests(names: list[str]) -> list[Path]:
+    """Paths of files and folders below ``tests``."""
+    return [Path("tests", name) for name in names]
 
 
 def install_browser() -> None:
@@ -101,12 +115,15 @@ def main() -> None:
         install_browser()
     python = sys.executable
     oldest, newest = create("oldest"), create("newest")
-    Step("ruff check", python, "-m", "ruff", "check", ".").end()
-    Step("ruff format", python, "-m", "ruff", "format", "--check", ".").end()
-    types = Step("mypy", python, "-m", "mypy", background=True)
-    Step("tests with the oldest LiteLLM", oldest, *PYTEST, *files(HEART)).end()
-    types.end()
-    Step("tests with the newest LiteLLM", newest, *PYTEST, *files(SEAMS)).end()
+    beside = [
+        Step("ruff check", python, "-m", "ruff", "check", ".", background=True),
+        Step("ruff format", python, "-m", "ruff", "format", "--check", ".", background=True),
+        Step("mypy", python, "-m", "mypy", background=True),
+    ]
+    Step("tests with the oldest LiteLLM", oldest, *PYTEST, *under_tests(HEART)).end()
+    for step in beside:
+        step.end()
+    Step("tests with the newest LiteLLM", newest, *PYTEST, *under_tests(SEAMS)).end()
     Step("tests", python, *PYTEST).end()
 
 

@@ -15,10 +15,24 @@ import litellm
 import pytest
 
 import litellm_azure_agents
+from litellm_azure_agents.drivers.shared_replies import replies
 from litellm_azure_agents.emulator.testing import *  # noqa: F403
-from tests.ways import WAYS, Way
+from tests.support.ways import WAYS, Way
 
 litellm.suppress_debug_info = True
+
+STARTED_ONCE = {"proxy": "proxy", "hosted_agent": "hosted agent", "window": "browser"}
+"""Fixtures of the session that start a process -> the group of the tests that use one."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, the tests of a group run in one worker: one proxy serves all."""
+    for item in items:
+        for fixture, group in STARTED_ONCE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(group))
+                break
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +41,12 @@ def registered() -> Iterator[None]:
     litellm_azure_agents.register()
     yield
     litellm_azure_agents.unregister()
+
+
+@pytest.fixture(autouse=True)
+def no_shared_replies() -> None:
+    """No test has what another one read: agents' definitions, uploads, files' names."""
+    replies.clear()
 
 
 @pytest.fixture(params=WAYS)

@@ -1,0 +1,182 @@
+"""Registering changes LiteLLM where it must, and unregistering gives it back."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import litellm
+import pytest
+import respx
+from litellm.caching.caching_handler import LLMCachingHandler
+from litellm.llms.azure_ai import agents as builtin
+from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
+from litellm.llms.azure_ai.common_utils import AzureFoundryModelInfo
+
+from litellm_azure_agents import RegistrationError, register, unregister
+from litellm_azure_agents.host import registration
+
+
+@pytest.fixture(autouse=True)
+def pristine(registered: None) -> Iterator[None]:
+    unregister()
+    yield
+    register()
+
+
+def state() -> dict[str, Any]:
+    """All that registering may touch."""
+    return {
+        "map": list(litellm.custom_provider_map),
+        "providers": list(litellm.provider_list),
+        "custom": list(litellm._custom_providers),
+        "callbacks": list(litellm.callbacks),
+        "builtin": dict(vars(builtin)),
+        "info": dict(vars(AzureFoundryModelInfo)),
+        "studio": dict(vars(AzureAIStudioConfig)),
+        "manager": dict(vars(litellm.utils.ProviderConfigManager)),
+        "bridges": [vars(m)["responses_api_bridge_check"] for m in registration._bridge_modules()],
+        "cache": dict(vars(LLMCachingHandler)),
+    }
+
+
+def test_unregister_restores_litellm_exactly() -> None:
+    before = state()
+    register()
+    assert state() != before
+    unregister()
+    assert state() == before
+    unregister()
+    assert state() == before
+
+
+def test_register_is_idempotent() -> None:
+    register()
+    once = state()
+    register()
+    assert state() == once
+
+
+def test_a_map_replaced_by_a_proxy_is_filled_again() -> None:
+    register()
+    litellm.custom_provider_map = []
+    register()
+    assert [entry["provider"] for entry in litellm.custom_provider_map] == ["azure_agents"]
+
+
+def test_other_providers_of_the_map_stay() -> None:
+    class Other(litellm.CustomLLM):
+        pass
+
+    entry = {"provider": "other", "custom_handler": Other()}
+    litellm.custom_provider_map.append(entry)
+    try:
+        register()
+        unregister()
+        assert litellm.custom_provider_map == [entry]
+    finally:
+        litellm.custom_provider_map.clear()
+
+
+@pytest.mark.parametrize("owner", [builtin, AzureFoundryModelInfo])
+def test_a_missing_seam_is_named_and_nothing_changed(
+    monkeypatch: pytest.MonkeyPatch, owner: Any
+) -> None:
+    name = "AzureAIAgentsConfig" if owner is builtin else "get_azure_ai_config_for_model"
+    monkeypatch.delattr(owner, name)
+    before = state()
+    with pytest.raises(RegistrationError, match=rf"{name}.*litellm>="):
+        register()
+    assert state() == before
+
+
+def test_other_azure_ai_models_stay_untouched() -> None:
+    """The very same request with and without us."""
+
+    def sent() -> tuple[Any, ...]:
+        with respx.mock as router:
+            route = router.post(url__regex=r"https://acme\.example/.*").mock(
+                return_value=httpx.Response(
+                    200,
+                    json={"id": "1", "object": "chat.completion", "created": 1, "model": "m",
+                          "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                              "role": "assistant", "content": "ok"}}]},
+                )
+            )  # fmt: skip
+            answer = litellm.completion(
+                model="azure_ai/mistral-large", messages=[{"role": "user", "content": "hi"}],
+                api_base="https://acme.example/models", api_key="k", temperature=0.5,
+            )  # fmt: skip
+            request = route.calls.last.request
+            return str(request.url), request.content, answer.choices[0].message.content
+
+    without = sent()
+    register()
+    assert sent() == without
+
+
+def test_an_agent_named_like_a_model_is_an_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_AI_API_BASE", "https://acme.example/api/projects/p")
+    register()
+    model, provider, _, base = litellm.get_llm_provider("azure_ai/agents/gpt-4o")
+    assert (model, provider) == ("agents/gpt-4o", "azure_ai")
+    assert base == "https://acme.example/api/projects/p"
+
+
+@pytest.mark.parametrize("agent", ["echo", "asst_echo"])
+@pytest.mark.parametrize("route", ["azure_ai/agents", "azure_agents"])
+@pytest.mark.parametrize("mode", [None, "responses"])
+def test_chat_is_never_bridged_to_responses(
+    monkeypatch: pytest.MonkeyPatch, route: str, agent: str, mode: str | None
+) -> None:
+    """LiteLLM 1.109 does so with every new agent, all do so with models of that mode."""
+    from litellm_azure_agents.emulator import Emulator
+
+    register()
+    monkeypatch.setattr(litellm, "model_cost", dict(litellm.model_cost))
+    with Emulator() as emulator:
+        router = litellm.Router(
+            model_list=[{
+                "model_name": "agent", "model_info": {"mode": mode} if mode else {},
+                "litellm_params": {"model": f"{route}/{agent}", "api_base": emulator.endpoint,
+                                   "api_key": "x"},
+            }]
+        )  # fmt: skip
+        answer = router.completion("agent", [{"role": "user", "content": "hi"}])
+    assert answer.choices[0].message.content == "You said: hi"
+    assert answer.choices[0].message.provider_specific_fields["thread_id"]
+
+
+def test_positional_arguments_go_the_public_way() -> None:
+    """A hook can't rename a model given by position: the other route serves it."""
+    from litellm_azure_agents.emulator import Emulator
+
+    register()
+
+    async def go(agent: str) -> str:
+        stream = await litellm.acompletion(
+            f"azure_agents/{agent}", [{"role": "user", "content": "hi"}],
+            stream=True, api_base=emulator.endpoint, api_key="x",
+        )  # fmt: skip
+        return "".join([c.choices[0].delta.content or "" async for c in stream])
+
+    with Emulator() as emulator:
+        assert asyncio.run(go("asst_echo")) == "You said: hi"
+        with pytest.raises(litellm.NotFoundError):
+            asyncio.run(go("asst_nobody"))
+
+
+def test_the_import_is_light() -> None:
+    code = (
+        "import sys, litellm_azure_agents;"
+        "assert 'litellm' not in sys.modules;"
+        "litellm_azure_agents.register();"
+        "names = ('azure.identity', 'azure.core', 'uvicorn', 'litellm_azure_agents.emulator');"
+        "heavy = [m for m in names if m in sys.modules];"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
