@@ -14,7 +14,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .cache import CredentialError, keep, place
+from ..core.errors import CredentialError
+from .cache import keep, place
 from .sources import (
     NO_TOKEN,
     Dynamic,

@@ -40,17 +40,13 @@ import httpx
 from litellm import exceptions
 from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
-from ..auth.cache import CredentialError
 from .actions import Lost, Reply
+from .redact import scrub
 from .retry import retry_after_in_text
 
 __all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
 
 _log = logging.getLogger("litellm_azure_agents")
-_SECRET = re.compile(
-    r"(?i)\bbearer\s+\S+|\beyJ[\w-]{4,}(?:\.[\w-]*)*"
-    r"|\b(?:api[-_]?key|client_secret|access_token|sig)[\"']?\s*[=:]\s*[\"']?[^\s\"'&,}]+"
-)
 _REQUEST_ID_HEADERS = (
     "x-request-id",
     "apim-request-id",
@@ -65,8 +61,18 @@ _CONTENT_FILTER = re.compile(
     r"content_filter|content_policy|content management policy|responsibleai", re.I
 )
 _CALLERS_ID = re.compile(r"\b(?:thread|conv|resp|msg|file|assistant|vs)[_-]\w+")
-_MAX_TEXT = 2000
-"""Characters of the service's own text that an error repeats (a gateway may answer with a page)."""
+
+
+class CredentialError(Exception):
+    """There is no token. ``source`` says what was tried, ``reason`` why it failed (no secrets)."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"no Azure token from {source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a pickled exception is made again from its parts
+        return type(self), (self.source, self.reason)
 
 
 @dataclass(slots=True)
@@ -88,12 +94,6 @@ class Context:
             ):
                 parts.append(f"{name.removesuffix('_id')} {value}")
         return ", ".join(parts)
-
-
-def scrub(text: str) -> str:
-    """``text`` without anything that looks like a token, a key or a secret, and not too long."""
-    text = _SECRET.sub("[redacted]", text)
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + " […]"
 
 
 def bad_request(context: Context, message: str, *, param: str | None = None) -> Exception:

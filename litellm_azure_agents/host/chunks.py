@@ -84,9 +84,9 @@ class ChunkFactory:
             name: self._numbered(name, value) if isinstance(value, list) else value
             for name, value in delta.fields.items()
         }
-        out = LiteLLMDelta(**content, provider_specific_fields={**ids, **fields})
+        out: Any = LiteLLMDelta(**content, provider_specific_fields={**ids, **fields})
         if delta.refusal:
-            out.refusal = delta.refusal  # type: ignore[attr-defined]
+            out.refusal = delta.refusal
         chunk = ModelResponseStream(
             id=self.id,
             created=self.created,
@@ -135,7 +135,7 @@ class ChunkFactory:
                 if piece.index == len(calls):
                     calls.append({"id": piece.id, "name": piece.name, "arguments": []})
                 calls[piece.index]["arguments"].append(piece.arguments)
-        message = Message(
+        message: Any = Message(  # older versions of LiteLLM declare no `refusal`
             content="".join(text) or (None if calls or images else ""),
             role="assistant",
             tool_calls=[
@@ -154,7 +154,7 @@ class ChunkFactory:
         if annotations:  # not in the constructor: LiteLLM's type knows url_citation only
             message.annotations = annotations
         if any(refusal):
-            message.refusal = "".join(refusal)  # type: ignore[attr-defined]
+            message.refusal = "".join(refusal)
         into.id = self.id
         into.created = self.created
         into.model = self.model
