@@ -22,7 +22,8 @@ from .core.actions import Action, Request, Send, Steps
 from .core.endpoint import check_id
 from .core.exchange import object_in, read, read_page, succeed
 from .core.media import check_size, media_type_of
-from .drivers.connection import Connection, connect
+from .drivers.connection import Connection
+from .host.connection import connect
 
 __all__ = [
     "acontent", "adelete", "ainfo", "alist", "aupload",

@@ -26,8 +26,9 @@ from .core.exchange import ask, read, read_page
 from .core.json_values import as_int, as_object, as_text
 from .core.media import media_type_of
 from .core.retry import poll_intervals
-from .drivers.connection import Connection, connect
+from .drivers.connection import Connection
 from .files import Source, read_source
+from .host.connection import connect
 
 __all__ = ["FileOutcome", "Progress", "VectorStore", "VectorStoreError", "acreate", "create"]
 

@@ -32,7 +32,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -355,3 +356,12 @@ def translated(context: Context, error: Exception) -> Exception:
         return authentication(context, str(error))
     _log.exception("unexpected failure in a call to agent %r", context.agent)
     return internal(context, f"Unexpected failure in litellm-azure-agents: {type(error).__name__}")
+
+
+@contextmanager
+def translating(context: Context) -> Iterator[None]:
+    """Raises what is raised inside as the exception that the caller gets, see `translated`."""
+    try:
+        yield
+    except Exception as error:
+        raise translated(context, error) from error.__cause__

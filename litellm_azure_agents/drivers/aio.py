@@ -33,7 +33,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
-from .pool import async_client
+from .pool import HttpSettings, async_client
 from .shared_replies import replies
 from .sse import EventParser
 from .wire import (
@@ -56,9 +56,11 @@ socket takes two."""
 class AsyncDriver:
     """Plays one turn; iterate `play` for its deltas."""
 
-    def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
+    def __init__(
+        self, token: TokenSource, headers: Mapping[str, str], *, timeout: float, http: HttpSettings
+    ) -> None:
         self._session = Session(token, headers, time.monotonic() + timeout)
-        self._client = async_client()
+        self._client = async_client(http)
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._opening: asyncio.Task[Reply | Lost] | None = None

@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..core import errors
 from ..core.actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps, Stream
 from ..core.call import Call
-from ..core.exchange import LostAnswer, object_in
+from ..core.exchange import LostAnswer, object_in, request
 from ..core.json_values import as_int, as_object, as_text
 from ..core.options import OptionError
 from . import payloads, refused
@@ -176,3 +176,34 @@ def _move_instructions(body: dict[str, Any]) -> None:
         given = [{"type": "message", "role": "user", "content": given}] if given else []
     first = {"type": "message", "role": "developer", "content": instructions}
     body["input"] = [first, *(given or ())]
+
+
+class StoredTurn:
+    """One request about a stored response."""
+
+    def __init__(self, call: Call, request: Request, *, doing: str) -> None:
+        self.call = call
+        self.request = request
+        self.reply = Reply(0, {})
+        self.doing = doing
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        return {}
+
+    def run(self) -> Steps:
+        call = self.call
+        repeatable = self.request.method == "GET"
+        try:
+            self.reply = yield from request(
+                call, Send(self.request), doing=self.doing, repeatable=repeatable
+            )
+        except LostAnswer as lost:
+            raise errors.connection(call.context, lost.lost, doing=self.doing) from None
+        if not self.reply.ok:
+            raise errors.from_reply(call.context, self.reply, doing=self.doing)
+        yield Emit([])
+
+    def abandon(self) -> Steps:
+        """Nothing is owed."""
+        yield from ()

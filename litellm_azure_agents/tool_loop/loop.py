@@ -25,7 +25,8 @@ from litellm.types.utils import ChatCompletionMessageToolCall, Function
 
 from ..continuity.history import decode
 from ..core.actions import Request, Send, Steps
-from ..drivers.connection import connect
+from ..host.chunks import cost_of, replace_cost
+from ..host.connection import connect
 from ..host.registration import register
 from .functions import Function as PythonFunction
 from .functions import build_functions, result_as_text
@@ -138,7 +139,7 @@ class _Loop:
     def take(self, response: Any) -> list[_Task]:
         """The calls to make before going on; none when the conversation is complete."""
         self._usage.append(response.usage)
-        self._cost += response._hidden_params.get("response_cost") or 0.0
+        self._cost += cost_of(response) or 0.0
         message = response.choices[0].message
         return self.take_message(message.content, message.tool_calls or [])
 
@@ -170,8 +171,7 @@ class _Loop:
         """The last response, with the usage and cost of all rounds."""
         for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
             setattr(response.usage, name, sum(getattr(u, name) or 0 for u in self._usage))
-        if "response_cost" in response._hidden_params:
-            response._hidden_params["response_cost"] = self._cost
+        replace_cost(response, self._cost)
         return response
 
     # -- calling functions ---------------------------------------------------------------------
