@@ -244,4 +244,4 @@ def test_nothing_prepared_shows_a_secret() -> None:
     for given in ({"api_key": secret}, {"litellm_params": {"azure_ad_token": secret}}):
         prepared = prepare(**arguments(**{"api_key": None, **given}))
         assert secret not in repr(prepared)
-        assert prepared.token.get() == secret
+        assert prepared.connection.token.get() == secret

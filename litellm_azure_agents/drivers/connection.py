@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..auth.resolve import TokenSource, resolve_token_source
 from ..core import errors
-from ..core.actions import Job
+from ..core.actions import Action, Job, Steps
 from ..core.call import Call
 from ..core.errors import CredentialError
 from .aio import AsyncDriver
 from .pool import HttpSettings
 from .sync import SyncDriver
+
+T = TypeVar("T")
+Actions = Generator[Action, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """A job of ``actions`` that needs no cleaning up when it ends early."""
+
+    actions: Actions[Any]
+
+    def run(self) -> Actions[Any]:
+        return self.actions
+
+    def abandon(self) -> Steps:
+        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +63,7 @@ class Connection:
             raise errors.authentication(self.call.context, str(error)) from error.__cause__
 
 
-def open_connection(call: Call, credentials: Mapping[str, Any], http: HttpSettings) -> Connection:
+def open_connection(call: Call, http: HttpSettings, **credentials: Any) -> Connection:
     """A connection whose tokens come from ``credentials``, the arguments of `resolve_token_source`.
 
     Sends nothing. Raises AuthenticationError for credentials that can't work.

@@ -157,16 +157,13 @@ def open_call(
         headers={**sent, "Accept": "text/event-stream, application/json"},
         drop_params=drops_params(litellm_params),
     )
-    credentials = {
-        "api_key": api_key,
-        "credential": options.credential,
-        **{name: litellm_params.get(name) for name in _CREDENTIALS},
-    }
+    credentials = {name: litellm_params.get(name) for name in _CREDENTIALS}
+    credentials |= {"api_key": api_key, "credential": options.credential}
+    http = http_settings()
     if target is not None and target.style == "container" and not any(credentials.values()):
         # A container asks for no token, and must not get one that was meant for another server.
-        return Connection(call, NO_TOKEN, http_settings()), target
-    credentials["scope"] = options.azure_scope
-    return open_connection(call, credentials, http_settings()), target
+        return Connection(call, NO_TOKEN, http), target
+    return open_connection(call, http, scope=options.azure_scope, **credentials), target
 
 
 def drops_params(litellm_params: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from ..core.call import Call, read_limits
 from ..core.endpoint import API_VERSIONS, Endpoint, resolve_base
 from ..drivers.connection import Connection, open_connection
 from ..drivers.pool import HttpSettings
+from .names import BUILTIN
 
 
 def http_settings() -> HttpSettings:
@@ -22,31 +23,26 @@ def http_settings() -> HttpSettings:
 def connect(
     *,
     api_base: str | None = None,
-    api_key: str | None = None,
     api_version: str | None = None,
-    azure_ad_token: Any = None,
-    azure_ad_token_provider: Any = None,
-    credential: Any = None,
-    tenant_id: str | None = None,
-    client_id: str | None = None,
-    client_secret: str | None = None,
     azure_scope: str | None = None,
     timeout: float | None = None,
     max_retries: int | None = None,
     extra_headers: Mapping[str, str] | None = None,
     protocol: Literal["threads", "responses"] = "threads",
+    **credentials: Any,
 ) -> Connection:
     """A connection by the arguments and environment variables that completions take, too.
 
+    ``credentials`` are `api_key`, `credential` and the others of `resolve_token_source`.
     ``protocol="responses"`` connects to the files of new agents, under ``/openai/v1``. Raises
     BadRequestError and AuthenticationError.
     """
-    context = errors.Context(model=api_base or "", provider="azure_ai", agent="")
+    context = errors.Context(model=api_base or "", provider=BUILTIN, agent="")
     try:
         base = resolve_base(api_base)
     except ValueError as error:
         raise errors.bad_request(context, str(error)) from None
-    context = errors.Context(model=base, provider="azure_ai", agent="")
+    context = errors.Context(model=base, provider=BUILTIN, agent="")
     endpoint = Endpoint(base, api_version or API_VERSIONS[0])
     if protocol == "responses":
         endpoint = Endpoint(f"{base}/openai/v1", api_version)
@@ -59,14 +55,4 @@ def connect(
         max_retries=retries,
         headers={"Accept": "application/json", **(extra_headers or {})},
     )
-    credentials = {
-        "api_key": api_key,
-        "azure_ad_token": azure_ad_token,
-        "azure_ad_token_provider": azure_ad_token_provider,
-        "credential": credential,
-        "tenant_id": tenant_id,
-        "client_id": client_id,
-        "client_secret": client_secret,
-        "scope": azure_scope,
-    }
-    return open_connection(call, credentials, http_settings())
+    return open_connection(call, http_settings(), scope=azure_scope, **credentials)

@@ -24,7 +24,8 @@ import litellm
 from litellm.types.utils import ChatCompletionMessageToolCall, Function
 
 from ..continuity.history import decode
-from ..core.actions import Request, Send, Steps
+from ..core.actions import Job, Request, Send, Steps
+from ..drivers.connection import Connection, Requests
 from ..host.chunks import cost_of, replace_cost
 from ..host.connection import connect
 from ..host.registration import register
@@ -222,26 +223,20 @@ class _Loop:
 
     # -- giving up -----------------------------------------------------------------------------
 
-    def cleanup(self) -> tuple[Any, _CancelRun] | None:
-        """How to cancel the run that waits for results nobody will give; None if none waits."""
+    def cleanup(self) -> tuple[Connection, Job] | None:
+        """How to cancel the run that waits for results; None if none waits."""
         ref = decode(self._waiting)
         if ref is None or ref.kind not in "ta":
             return None  # a response that waits holds nothing
         where: dict[str, Any] = {name: self._completion.get(name) for name in _CONNECTION}
         at = connect(**where, timeout=5.0, max_retries=0)
-        return at, _CancelRun(at.call.endpoint.url("threads", ref.owner[0], "runs", ref.owner[1],
-                                                   "cancel"))  # fmt: skip
+        thread_id, run_id = ref.owner
+        url = at.call.endpoint.url("threads", thread_id, "runs", run_id, "cancel")
+        return at, Requests(_send("POST", url))
 
 
-@dataclass(frozen=True, slots=True)
-class _CancelRun:
-    url: str
-
-    def run(self) -> Steps:
-        yield Send(Request("POST", self.url))
-
-    def abandon(self) -> Steps:
-        yield from ()
+def _send(method: str, url: str) -> Steps:
+    yield Send(Request(method, url))
 
 
 async def _awaited(value: Any) -> Any:
