@@ -196,7 +196,7 @@ class ServiceError:
 
 
 def parse_error(reply: Reply) -> ServiceError:
-    """The error in a reply: OpenAI's, Azure's or a gateway's JSON, or the text of any other body."""
+    """The error in a reply: from OpenAI's, Azure's or a gateway's JSON, or the body as text."""
     data = reply.object()
     if data is not None:
         return parse_error_object(data)

@@ -1,4 +1,4 @@
-"""The sync driver; `aio.py` has its twin."""
+"""The sync driver; `aio.py` has the async one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from .wire import (
 
 
 class SyncDriver:
-    """Plays one turn; iterate `play` for its deltas."""
+    """Performs the actions of one turn or job."""
 
     def __init__(
         self, token: TokenSource, headers: Mapping[str, str], *, timeout: float, http: HttpSettings
@@ -56,7 +56,7 @@ class SyncDriver:
         self._chunks: Iterator[bytes] | None = None
 
     def play(self, turn: Turn) -> Generator[list[Delta], None, None]:
-        """The turn's deltas. Closed or failing before its end, the turn is abandoned."""
+        """Yields the turn's deltas. Abandons the turn if it is closed or fails before its end."""
         complete = False
         try:
             yield from self._run(turn.run())
@@ -72,7 +72,7 @@ class SyncDriver:
             self._close()
 
     def perform(self, job: Job) -> Any:
-        """The value of a job. Interrupted or failing before its end, the job is abandoned."""
+        """The value of a job. Abandons the job if it is interrupted or fails before its end."""
         try:
             return self._value(job.run())
         except BaseException:
@@ -130,12 +130,12 @@ class SyncDriver:
             except Exception as error:
                 return error
 
-        if len(action.jobs) == 1:  # no thread for what has nothing beside it
+        if len(action.jobs) == 1:  # a single job needs no thread
             return [outcome(action.jobs[0])]
         pool = ThreadPoolExecutor(action.at_once, "azure-agents")
         try:
             return list(pool.map(outcome, action.jobs))
-        finally:  # interrupted, what hasn't begun does not begin
+        finally:  # when interrupted, start no further job
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:

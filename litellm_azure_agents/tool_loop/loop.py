@@ -1,12 +1,12 @@
-"""Automatic execution: the agent's calls of Python functions are made, and answered, here.
+"""Calls Python functions for an agent and sends it the results, until it answers.
 
 >>> response = run_tools(
 ...     model="azure_ai/agents/asst_…", messages=[…], functions=[get_weather], api_base="https://…"
 ... )  # doctest: +SKIP
 
-The loop is LiteLLM's completion, called until the agent has what it needs. Where an application
-has an agent framework already (the OpenAI Agents SDK, LangChain), that framework's loop is the
-better choice: it brings tracing, guardrails and hand-offs, and works over any model.
+The loop uses LiteLLM's public completions. An application that already has an agent framework (the
+OpenAI Agents SDK, LangChain) should use that framework's loop: it has tracing, guardrails and
+hand-offs, and works with any model.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class TooManyRounds(RuntimeError):
         self.rounds = rounds
         self.messages = messages
 
-    def __reduce__(self) -> Any:  # a pickled exception is made anew from what it was made of
+    def __reduce__(self) -> Any:  # a pickled exception is made again from its parts
         return type(self), (self.rounds, self.messages)
 
 
@@ -92,7 +92,7 @@ async def arun_tools(
     stream: bool = False,
     **completion: Any,
 ) -> Any:
-    """As `run_tools`; sync functions run in threads, so that none holds the event loop."""
+    """As `run_tools`; sync functions run in threads, so that none blocks the event loop."""
     loop = _Loop(messages, functions, max_rounds, raise_function_errors, completion)
     return _astream(loop) if stream else await _acomplete(loop)
 
@@ -105,7 +105,7 @@ class _Task:
 
 
 class _Loop:
-    """The rounds of one conversation; knows what to ask next, not how."""
+    """The rounds of one conversation, without the completions themselves."""
 
     def __init__(
         self,
@@ -138,14 +138,14 @@ class _Loop:
         return {**self._completion, "messages": list(self._messages), "tools": tools}
 
     def take(self, response: Any) -> list[_Task]:
-        """The calls to make before going on; none when the conversation is complete."""
+        """The function calls in a response; none if the conversation is complete."""
         self._usage.append(response.usage)
         self._cost += cost_of(response) or 0.0
         message = response.choices[0].message
         return self.take_message(message.content, message.tool_calls or [])
 
     def take_message(self, content: str | None, calls: Sequence[Any]) -> list[_Task]:
-        """As `take`, for the parts of a message."""
+        """As `take`, for a message's content and calls. Raises TooManyRounds."""
         if not calls or any(call.function.name not in self._functions for call in calls):
             return []
         self._waiting = calls[0].id
@@ -178,7 +178,7 @@ class _Loop:
     # -- calling functions ---------------------------------------------------------------------
 
     def call(self, task: _Task) -> str:
-        """The result of a call, in the thread that this is called in."""
+        """The result of a call, made in the current thread."""
         try:
             value = task.function.call(**task.function.bind(task.arguments))
             if isawaitable(value):
@@ -214,14 +214,14 @@ class _Loop:
             self.answer(tasks, [job.result() for job in jobs])
 
     async def arun(self, tasks: Sequence[_Task]) -> None:
-        # All of them end before an error is raised: no function goes on behind the caller's back.
+        # Raise an error only after all have ended, so that no function runs on unnoticed.
         results = await asyncio.gather(*map(self.acall, tasks), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         self.answer(tasks, [str(result) for result in results])
 
-    # -- giving up -----------------------------------------------------------------------------
+    # -- cleaning up ---------------------------------------------------------------------------
 
     def cleanup(self) -> tuple[Connection, Job] | None:
         """How to cancel the run that waits for results; None if none waits."""
@@ -314,8 +314,10 @@ async def _astream(loop: _Loop) -> AsyncIterator[Any]:
 
 
 def _joined(chunks: Sequence[Any]) -> tuple[str | None, list[ChatCompletionMessageToolCall]]:
-    """(content, calls) of a streamed message. (LiteLLM's own builder asks for a price list, and
-    prints that it finds no provider for an agent.)"""
+    """(content, calls) of a streamed message.
+
+    LiteLLM's own function for this looks for prices, and prints an error for an agent.
+    """
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     text = "".join(delta.content or "" for delta in deltas)
     calls: dict[int, ChatCompletionMessageToolCall] = {}
