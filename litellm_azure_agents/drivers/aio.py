@@ -67,7 +67,7 @@ class AsyncDriver:
         self._ahead: asyncio.Future[bytes | None] | None = None
 
     def play(self, turn: Turn) -> Playing:
-        """The turn's deltas. Abandons the turn if it is closed, cancelled or fails before the end."""
+        """The turn's deltas. Abandons the turn if it is closed, cancelled or fails early."""
         return Playing(self, turn)
 
     async def advance(self, actions: Steps) -> list[Delta] | None:
