@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import httpcore
 import httpx
 
 _log = logging.getLogger("litellm_azure_agents")
@@ -73,11 +72,11 @@ class _Stream:
         return getattr(self._stream, name)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data: bytes = self._stream.read(max_bytes, _limit(timeout, httpcore.ReadTimeout))
+        data: bytes = self._stream.read(max_bytes, _limit(timeout, httpx.ReadTimeout))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _limit(timeout, httpcore.WriteTimeout))
+        self._stream.write(buffer, _limit(timeout, httpx.WriteTimeout))
 
     def start_tls(self, *args: Any, **kwargs: Any) -> Any:
         return _Stream(self._stream.start_tls(*args, **kwargs))

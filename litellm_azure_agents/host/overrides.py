@@ -196,34 +196,31 @@ def _stored_handler(name: str) -> Callable[[Original], Original]:
     return override
 
 
+_CACHE = "litellm.caching.caching_handler:LLMCachingHandler"
 _HTTP_HANDLER = "litellm.responses.main:base_llm_http_handler"
 
-OVERRIDES: dict[str, Callable[[Original], Any]] = {
-    "litellm.llms.azure_ai.agents:AzureAIAgentsConfig": lambda _: AgentsRoute,
-    "litellm.llms.azure_ai.common_utils:AzureFoundryModelInfo.get_azure_ai_config_for_model": (
-        _chat_config
-    ),
-    "litellm.llms.azure_ai.chat.transformation:"
-    "AzureAIStudioConfig._get_openai_compatible_provider_info": _provider_info,
-    "litellm.main:responses_api_bridge_check": _bridge_check,
-    "litellm.utils:ProviderConfigManager.get_provider_responses_api_config": _find_responses_config,
-    f"{_HTTP_HANDLER}.response_api_handler": _response_handler,
-    **{f"{_HTTP_HANDLER}.{name}": _stored_handler(name) for name in OPERATIONS},
-}
-"""What every version of LiteLLM has, as ``module:path``, and what replaces it."""
-
-ALTERNATIVES: tuple[tuple[tuple[str, ...], Callable[[Original], Any]], ...] = (
+OVERRIDES: dict[tuple[str, ...], Callable[[Original], Any]] = {
+    ("litellm.llms.azure_ai.agents:AzureAIAgentsConfig",): lambda _: AgentsRoute,
     (
-        (
-            "litellm.caching.caching_handler:LLMCachingHandler.should_store_result_in_cache",
-            "litellm.caching.caching_handler:LLMCachingHandler._should_store_result_in_cache",
-        ),
-        _cache_check,
-    ),
-)
-"""What has several names in the versions of LiteLLM; at least one of each group is there."""
-
-OPTIONAL: dict[str, Callable[[Original], Any]] = {
-    "litellm.responses.bridge_check:responses_api_bridge_check": _bridge_check,
+        "litellm.llms.azure_ai.common_utils:AzureFoundryModelInfo.get_azure_ai_config_for_model",
+    ): _chat_config,
+    (
+        "litellm.llms.azure_ai.chat.transformation:"
+        "AzureAIStudioConfig._get_openai_compatible_provider_info",
+    ): _provider_info,
+    (
+        "litellm.main:responses_api_bridge_check",
+        "litellm.responses.bridge_check:responses_api_bridge_check",
+    ): _bridge_check,
+    (
+        f"{_CACHE}.should_store_result_in_cache",
+        f"{_CACHE}._should_store_result_in_cache",
+    ): _cache_check,
+    (
+        "litellm.utils:ProviderConfigManager.get_provider_responses_api_config",
+    ): _find_responses_config,
+    (f"{_HTTP_HANDLER}.response_api_handler",): _response_handler,
+    **{(f"{_HTTP_HANDLER}.{name}",): _stored_handler(name) for name in OPERATIONS},
 }
-"""What only some versions have (this one: 1.109 and later)."""
+"""Places in LiteLLM as ``module:path``, and what replaces them. Of several places, which differ by
+version, each one that is there is replaced, and one must be."""

@@ -89,13 +89,10 @@ def _replacements() -> list[tuple[Any, str, Callable[[Any], Any]]]:
         _find(place)
     from . import overrides  # builds on classes of LiteLLM that are known to be there by now
 
-    found = [(*_find(place), override) for place, override in overrides.OVERRIDES.items()]
-    for places, override in overrides.ALTERNATIVES:
+    found = []
+    for places, override in overrides.OVERRIDES.items():
         present = [place for place in places if _exists(place)]
         found += [(*_find(place), override) for place in present or places[:1]]
-    for place, override in overrides.OPTIONAL.items():
-        if _exists(place):
-            found.append((*_find(place), override))
     return found
 
 
