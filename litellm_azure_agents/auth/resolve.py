@@ -19,8 +19,8 @@ from .cache import keep, place
 from .sources import (
     NO_TOKEN,
     Dynamic,
-    Static,
     TokenSource,
+    fixed,
     from_credential,
     from_provider,
     is_coroutine_function,
@@ -102,7 +102,7 @@ def _ad_token_source(source: str, token: Any) -> TokenSource:
             "'oidc/' references are not supported: pass credential= (for example azure.identity's "
             "WorkloadIdentityCredential or ClientAssertionCredential) or azure_ad_token_provider=",
         )
-    return Static(source, token)
+    return fixed(source, token)
 
 
 def _client_secret_source(parts: Mapping[str, Any], scope: str) -> TokenSource:
@@ -155,9 +155,9 @@ def resolve_token_source(
         for name, value in trio.items()
     }
     if _given(api_key):
-        return Static("api_key", api_key)
+        return fixed("api_key", api_key)
     if _given(environ.get("AZURE_AI_API_KEY")):
-        return Static("api_key (AZURE_AI_API_KEY)", environ["AZURE_AI_API_KEY"])
+        return fixed("api_key (AZURE_AI_API_KEY)", environ["AZURE_AI_API_KEY"])
     if _given(azure_ad_token):
         return _ad_token_source("azure_ad_token", azure_ad_token)
     if _given(azure_ad_token_provider):

@@ -53,9 +53,11 @@ class TokenSource(abc.ABC):
 
 
 class Static(TokenSource):
-    def __init__(self, source: str, token: Any) -> None:
+    """One token, which never changes. An empty one is for a server that asks for none."""
+
+    def __init__(self, source: str, token: str) -> None:
         self.source = source
-        self._token = _checked(source, token)
+        self._token = token
 
     def get(self) -> str:
         return self._token
@@ -67,22 +69,12 @@ class Static(TokenSource):
         return False
 
 
-class Nothing(TokenSource):
-    """For a server that asks for no token: none is sent."""
-
-    source = "no credential"
-
-    def get(self) -> str:
-        return ""
-
-    async def aget(self) -> str:
-        return ""
-
-    def invalidate(self, rejected: str | None = None) -> bool:
-        return False
+NO_TOKEN: TokenSource = Static("no credential", "")
 
 
-NO_TOKEN: TokenSource = Nothing()
+def fixed(source: str, token: Any) -> TokenSource:
+    """The source of this token. Raises CredentialError if it can't be sent."""
+    return Static(source, _checked(source, token))
 
 
 class Dynamic(TokenSource):

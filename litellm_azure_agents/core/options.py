@@ -125,7 +125,7 @@ class Options(BaseModel):
         None, description="Token scope; `https://ai.azure.com/.default` if not given."
     )
     protocol: Literal["threads", "responses"] | None = Field(
-        None, description="`threads` for classic agents, `responses` for new ones; told by the id."
+        None, description="`threads` for classic agents, `responses` for new ones; else by the id."
     )
     endpoint_style: Literal["project", "agent", "application", "container"] | None = Field(
         None, description="New agents: what api_base is; recognised from its path if not given."

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,36 +106,26 @@ class ChunkFactory:
         return chunk
 
     def fold(
-        self, deltas: Iterable[Delta], ids: Mapping[str, str], into: ModelResponse
+        self, deltas: Sequence[Delta], ids: Mapping[str, str], into: ModelResponse
     ) -> ModelResponse:
         """All ``deltas`` as one response. Fills and returns ``into``, LiteLLM's object for it."""
-        text: list[str] = []
-        reasoning: list[str] = []
-        refusal: list[str] = []
-        calls: list[dict[str, Any]] = []
-        annotations: list[Any] = []
-        images: list[Any] = []
+        refusal = "".join(delta.refusal for delta in deltas)
+        annotations = [note for delta in deltas for note in delta.annotations]
+        images: list[Any] = [image for delta in deltas for image in delta.images]
+        usage = next((delta.usage for delta in reversed(deltas) if delta.usage), None)
+        model = next((d.service_model for d in reversed(deltas) if d.service_model), None)
+        finish = next((d.finish_reason for d in reversed(deltas) if d.finish_reason), "stop")
         fields: dict[str, Any] = {}
-        usage: Usage | None = None
-        model: str | None = None
-        finish = "stop"
+        calls: list[dict[str, Any]] = []
         for delta in deltas:
-            text.append(delta.text)
-            reasoning.append(delta.reasoning)
-            refusal.append(delta.refusal)
-            annotations += delta.annotations
-            images += delta.images
             merge_fields(fields, delta.fields)
-            usage = delta.usage or usage
-            model = delta.service_model or model
-            finish = delta.finish_reason or finish
             piece = delta.tool_call
             if piece is not None:
                 if piece.index == len(calls):
                     calls.append({"id": piece.id, "name": piece.name, "arguments": []})
                 calls[piece.index]["arguments"].append(piece.arguments)
         message: Any = Message(  # older versions of LiteLLM declare no `refusal`
-            content="".join(text) or (None if calls or images else ""),
+            content="".join(delta.text for delta in deltas) or (None if calls or images else ""),
             role="assistant",
             tool_calls=[
                 {
@@ -146,22 +136,21 @@ class ChunkFactory:
                 for call in calls
             ]
             or None,
-            reasoning_content="".join(reasoning) or None,
+            reasoning_content="".join(delta.reasoning for delta in deltas) or None,
             images=images or None,
             provider_specific_fields={**ids, **fields},
         )
         if annotations:  # not in the constructor: LiteLLM's type knows url_citation only
             message.annotations = annotations
-        if any(refusal):
-            message.refusal = "".join(refusal)
+        if refusal:
+            message.refusal = refusal
         into.id = self.id
         into.created = self.created
         into.model = self.model
         if calls and self.old_functions:
             call = calls[0]
-            message.function_call = FunctionCall(
-                name=call["name"], arguments="".join(call["arguments"])
-            )
+            arguments = "".join(call["arguments"])
+            message.function_call = FunctionCall(name=call["name"], arguments=arguments)
             message.tool_calls = None
         into.choices = [Choices(index=0, finish_reason=self._finish(finish), message=message)]
         hidden = into._hidden_params
