@@ -15,13 +15,13 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from ..core import errors
-from ..core.actions import Request
+from ..core.actions import Reply, Request
 from ..core.endpoint import check_id
 from ..core.options import OptionError, Options, parse_arguments
-from ..drivers.connection import Connection
+from ..drivers.connection import Connection, Requests
 from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
 from ..responses import items
-from ..responses.passthrough import NativeTurn, StoredTurn
+from ..responses.passthrough import NativeTurn, stored_exchange
 from ..responses.target import Target
 from .arguments import body_keys, context_of, open_call
 from .chunks import map_usage, price_of
@@ -242,31 +242,38 @@ OPERATIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
 }
 _QUERY = ("after", "before", "limit", "order")
+_DOING = {"GET": "read", "DELETE": "delete", "POST": "cancel"}
 
 
 def operate(name: str, agent: str, config: Any, given: Mapping[str, Any]) -> Any:
     """What LiteLLM's handler ``name`` does, for an agent."""
-    turn, connection = _prepare_stored(name, agent, given)
+    connection, request = _prepare_stored(name, agent, given)
+    context, doing = connection.call.context, f"{_DOING[request.method]} the response"
+    job = Requests(stored_exchange(connection.call, request, doing=doing))
+
+    def answer(reply: Reply) -> Any:
+        content = reply.content
+        if not content.strip() and request.method == "DELETE":  # status 204 has no body
+            gone = {"id": given["response_id"], "object": "response", "deleted": True}
+            content = json.dumps(gone).encode()
+        raw = response_of(reply, request.url, content=content)
+        try:
+            transform = getattr(config, OPERATIONS[name][2])
+            return transform(raw_response=raw, logging_obj=given["logging_obj"])
+        except Exception:
+            raise errors.unexpected(context, reply, doing=doing) from None
+
+    async def aperform() -> Any:
+        with errors.translating(context):
+            return answer(await connection.aperform(job))
+
     if given.get("_is_async"):
-        return _aoperate(turn, connection, name, config, given)
-    with errors.translating(turn.call.context):
-        for _ in connection.sync_driver().play(turn):
-            pass
-    return _stored_answer(turn, name, config, given)
+        return aperform()
+    with errors.translating(context):
+        return answer(connection.perform(job))
 
 
-async def _aoperate(
-    turn: StoredTurn, connection: Connection, name: str, config: Any, given: Mapping[str, Any]
-) -> Any:
-    with errors.translating(turn.call.context):
-        async for _ in connection.async_driver().play(turn):
-            pass
-    return _stored_answer(turn, name, config, given)
-
-
-def _prepare_stored(
-    name: str, agent: str, given: Mapping[str, Any]
-) -> tuple[StoredTurn, Connection]:
+def _prepare_stored(name: str, agent: str, given: Mapping[str, Any]) -> tuple[Connection, Request]:
     method, after, _ = OPERATIONS[name]
     context = context_of(f"{ROUTE}{agent}", given.get("custom_llm_provider") or BUILTIN)
     try:
@@ -278,19 +285,5 @@ def _prepare_stored(
     query = [(n, str(given[n])) for n in _QUERY if given.get(n) is not None]
     query += [("include[]", str(value)) for value in given.get("include") or ()]
     url = target.url(response_id, *after, query=query)
-    doing = {"GET": "read", "DELETE": "delete", "POST": "cancel"}[method] + " the response"
     _log_request(given, input="", body={}, url=url)
-    return StoredTurn(connection.call, Request(method, url), doing=doing), connection
-
-
-def _stored_answer(turn: StoredTurn, name: str, config: Any, given: Mapping[str, Any]) -> Any:
-    content = turn.reply.content
-    if not content.strip() and turn.request.method == "DELETE":  # status 204 has no body
-        gone = {"id": given["response_id"], "object": "response", "deleted": True}
-        content = json.dumps(gone).encode()
-    raw = response_of(turn.reply, turn.request.url, content=content)
-    try:
-        transform = getattr(config, OPERATIONS[name][2])
-        return transform(raw_response=raw, logging_obj=given["logging_obj"])
-    except Exception:
-        raise errors.unexpected(turn.call.context, turn.reply, doing=turn.doing) from None
+    return connection, Request(method, url)

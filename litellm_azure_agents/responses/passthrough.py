@@ -11,9 +11,20 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ..core import errors
-from ..core.actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps, Stream
+from ..core.actions import (
+    Emit,
+    Exchange,
+    Lost,
+    Read,
+    Reply,
+    Request,
+    Send,
+    ServerEvent,
+    Steps,
+    Stream,
+)
 from ..core.call import Call
-from ..core.exchange import LostAnswer, object_in, request
+from ..core.exchange import LostAnswer, object_in, succeed
 from ..core.json_values import as_int, as_object, as_text
 from ..core.options import OptionError
 from . import payloads, refused
@@ -178,32 +189,10 @@ def _move_instructions(body: dict[str, Any]) -> None:
     body["input"] = [first, *(given or ())]
 
 
-class StoredTurn:
-    """One request about a stored response."""
-
-    def __init__(self, call: Call, request: Request, *, doing: str) -> None:
-        self.call = call
-        self.request = request
-        self.reply = Reply(0, {})
-        self.doing = doing
-
-    @property
-    def ids(self) -> Mapping[str, str]:
-        return {}
-
-    def run(self) -> Steps:
-        call = self.call
-        repeatable = self.request.method == "GET"
-        try:
-            self.reply = yield from request(
-                call, Send(self.request), doing=self.doing, repeatable=repeatable
-            )
-        except LostAnswer as lost:
-            raise errors.connection(call.context, lost.lost, doing=self.doing) from None
-        if not self.reply.ok:
-            raise errors.from_reply(call.context, self.reply, doing=self.doing)
-        yield Emit([])
-
-    def abandon(self) -> Steps:
-        """Nothing is owed."""
-        yield from ()
+def stored_exchange(call: Call, request: Request, *, doing: str) -> Exchange:
+    """The reply to a request about a stored response. Raises LiteLLM's exceptions."""
+    repeatable = request.method == "GET"
+    try:
+        return (yield from succeed(call, Send(request), doing=doing, repeatable=repeatable))
+    except LostAnswer as lost:
+        raise errors.connection(call.context, lost.lost, doing=doing) from None
