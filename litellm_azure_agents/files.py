@@ -1,28 +1,27 @@
-"""Files of a Foundry project: what agents made, and what they are to read.
+"""Files of a Foundry project: those that agents made, and those that agents read.
 
 >>> from litellm_azure_agents import files
 >>> png = files.content(file_id, api_base="https://…")  # doctest: +SKIP
 
-Each function has an async twin with an ``a`` before its name. All take the arguments by which
-completions find and enter the project (``api_base``, ``api_key``, ``credential`` …, see `connect`),
-and raise LiteLLM's exceptions. (LiteLLM's own ``litellm.file_content`` knows nothing of Foundry.)
+Each function has an async twin with an ``a`` before its name. All take the arguments that say to
+completions which project to use (``api_base``, ``api_key``, ``credential`` …, see `connect`), and
+raise LiteLLM's exceptions. (LiteLLM's own ``litellm.file_content`` has no support for Foundry.)
 """
 
 from __future__ import annotations
 
-import abc
 import os
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from .content.file_service import FileService
 from .core import errors
-from .core.actions import Action, Request, Send, Steps
+from .core.actions import Job, Request, Send
 from .core.endpoint import check_id
 from .core.exchange import object_in, read, read_page, succeed
 from .core.media import check_size, media_type_of
-from .drivers.connection import Connection, connect
+from .drivers.connection import Actions, Connection, Requests
+from .host.connection import connect
 
 __all__ = [
     "acontent", "adelete", "ainfo", "alist", "aupload",
@@ -37,25 +36,25 @@ def content(file_id: str, *, container_id: str | None = None, **connection: Any)
     """The bytes of a file. Files of new agents' code interpreter live in a container: give its
     ``container_id`` and ``protocol="responses"``."""
     at = connect(**connection)
-    return bytes(at.perform(_Content(at, file_id, container_id)))
+    return bytes(at.perform(_content(at, file_id, container_id)))
 
 
 async def acontent(file_id: str, *, container_id: str | None = None, **connection: Any) -> bytes:
     """As `content`."""
     at = connect(**connection)
-    return bytes(await at.aperform(_Content(at, file_id, container_id)))
+    return bytes(await at.aperform(_content(at, file_id, container_id)))
 
 
 def info(file_id: str, **connection: Any) -> dict[str, Any]:
     """What the service knows of a file: ``id``, ``filename``, ``bytes``, ``purpose`` …"""
     at = connect(**connection)
-    return dict(at.perform(_Info(at, file_id)))
+    return dict(at.perform(_info(at, file_id)))
 
 
 async def ainfo(file_id: str, **connection: Any) -> dict[str, Any]:
     """As `info`."""
     at = connect(**connection)
-    return dict(await at.aperform(_Info(at, file_id)))
+    return dict(await at.aperform(_info(at, file_id)))
 
 
 def upload(
@@ -67,7 +66,7 @@ def upload(
 ) -> dict[str, Any]:
     """Upload a file and wait until it is ready; bytes need a ``filename``."""
     at = connect(**connection)
-    return dict(at.perform(_Upload(at, file, purpose, filename)))
+    return dict(at.perform(_upload(at, file, purpose, filename)))
 
 
 async def aupload(
@@ -79,115 +78,92 @@ async def aupload(
 ) -> dict[str, Any]:
     """As `upload`."""
     at = connect(**connection)
-    return dict(await at.aperform(_Upload(at, file, purpose, filename)))
+    return dict(await at.aperform(_upload(at, file, purpose, filename)))
 
 
 def delete(file_id: str, **connection: Any) -> bool:
-    """Delete a file; whether the service says that it did."""
+    """Delete a file. Returns whether the service says that it is deleted."""
     at = connect(**connection)
-    return bool(at.perform(_Delete(at, file_id)))
+    return bool(at.perform(_delete(at, file_id)))
 
 
 async def adelete(file_id: str, **connection: Any) -> bool:
     """As `delete`."""
     at = connect(**connection)
-    return bool(await at.aperform(_Delete(at, file_id)))
+    return bool(await at.aperform(_delete(at, file_id)))
 
 
 def list(*, purpose: str | None = None, **connection: Any) -> Any:
     """The project's files (as `info`), of one purpose if given."""
     at = connect(**connection)
-    return at.perform(_List(at, purpose))
+    return at.perform(_list(at, purpose))
 
 
 async def alist(*, purpose: str | None = None, **connection: Any) -> Any:
     """As `list`."""
     at = connect(**connection)
-    return await at.aperform(_List(at, purpose))
+    return await at.aperform(_list(at, purpose))
 
 
 # -- jobs --------------------------------------------------------------------------------------
 
 
-class _FileJob(abc.ABC):
-    """One request for one file; nothing is owed when it ends early."""
-
-    def __init__(self, at: Connection, file_id: str) -> None:
-        self.call = at.call
-        self.service = FileService(at.call)
-        try:
-            self.file_id = check_id(file_id, "file_id")
-        except ValueError as error:
-            raise errors.bad_request(at.call.context, str(error), param="file_id") from None
-
-    @abc.abstractmethod
-    def run(self) -> Generator[Action, Any, Any]:
-        """The request, and its answer as the value."""
-
-    def abandon(self) -> Steps:
-        yield from ()
-
-
-class _Content(_FileJob):
-    def __init__(self, at: Connection, file_id: str, container_id: str | None) -> None:
-        super().__init__(at, file_id)
-        try:
-            self.container = (
-                None if container_id is None else check_id(container_id, "container_id")
-            )
-        except ValueError as error:
-            raise errors.bad_request(at.call.context, str(error), param="container_id") from None
-
-    def run(self) -> Generator[Action, Any, Any]:
-        reply = yield from self.service.content(self.file_id, self.container)
+def _content(at: Connection, file_id: str, container_id: str | None) -> Job:
+    def run() -> Actions[bytes]:
+        reply = yield from FileService(at.call).content(file, container)
         return reply.content
 
-
-class _Info(_FileJob):
-    def run(self) -> Generator[Action, Any, Any]:
-        url = self.service.url(self.file_id)
-        return (yield from read(self.call, url, doing=f"look up the file {self.file_id}"))
+    file = _checked(at, file_id, "file_id")
+    container = None if container_id is None else _checked(at, container_id, "container_id")
+    return Requests(run())
 
 
-class _Delete(_FileJob):
-    def run(self) -> Generator[Action, Any, Any]:
-        doing = f"delete the file {self.file_id}"
-        action = Send(Request("DELETE", self.service.url(self.file_id)))
-        reply = yield from succeed(self.call, action, doing=doing, repeatable=True)
+def _info(at: Connection, file_id: str) -> Job:
+    url = FileService(at.call).url(_checked(at, file_id, "file_id"))
+    return Requests(read(at.call, url, doing=f"look up the file {file_id}"))
+
+
+def _delete(at: Connection, file_id: str) -> Job:
+    def run() -> Actions[bool]:
+        doing = f"delete the file {file_id}"
+        reply = yield from succeed(at.call, action, doing=doing, repeatable=True)
         if not reply.content.strip():
             return True
-        return object_in(self.call, reply, doing=doing, having=()).get("deleted", True)
+        return bool(object_in(at.call, reply, doing=doing, having=()).get("deleted", True))
+
+    url = FileService(at.call).url(_checked(at, file_id, "file_id"))
+    action = Send(Request("DELETE", url))
+    return Requests(run())
 
 
-class _List(_FileJob):
-    def __init__(self, at: Connection, purpose: str | None) -> None:
-        super().__init__(at, "all")
-        self.purpose = purpose
-
-    def run(self) -> Generator[Action, Any, Any]:
-        query = {"purpose": self.purpose} if self.purpose else {}
-        page = yield from read_page(self.call, self.service.url(**query), doing="list the files")
+def _list(at: Connection, purpose: str | None) -> Job:
+    def run() -> Actions[Any]:
+        page = yield from read_page(at.call, url, doing="list the files")
         return page.items
 
+    url = FileService(at.call).url(**({"purpose": purpose} if purpose else {}))
+    return Requests(run())
 
-class _Upload(_FileJob):
-    def __init__(self, at: Connection, file: Source, purpose: str, filename: str | None) -> None:
-        super().__init__(at, "new")
-        self.purpose = purpose
-        try:
-            self.name, self.data = read_source(file, filename)
-        except ValueError as error:
-            raise errors.bad_request(at.call.context, str(error), param="file") from None
 
-    def run(self) -> Generator[Action, Any, Any]:
-        media_type = media_type_of(self.name)
-        return (
-            yield from self.service.upload(self.name, self.data, media_type, purpose=self.purpose)
-        )
+def _upload(at: Connection, file: Source, purpose: str, filename: str | None) -> Job:
+    try:
+        name, data = read_source(file, filename)
+    except ValueError as error:
+        raise errors.bad_request(at.call.context, str(error), param="file") from None
+    service = FileService(at.call)
+    return Requests(service.upload(name, data, media_type_of(name), purpose=purpose))
+
+
+def _checked(at: Connection, value: str, param: str) -> str:
+    """An id from the caller; BadRequestError if it is malformed."""
+    try:
+        return check_id(value, param)
+    except ValueError as error:
+        raise errors.bad_request(at.call.context, str(error), param=param) from None
 
 
 def read_source(file: Source, filename: str | None) -> tuple[str, bytes | Path]:
-    """(name, bytes or path) of what is to be uploaded; ValueError if it can't be."""
+    """(name, bytes or path) of a file to upload. Raises ValueError if it can't be uploaded."""
     if isinstance(file, (str, os.PathLike)):
         path = Path(file)
         if not path.is_file():

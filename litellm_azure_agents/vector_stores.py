@@ -1,12 +1,12 @@
-"""A vector store from local files: uploaded, indexed, each file's fate reported by its name.
+"""Makes a vector store from local files: uploads and indexes them, and reports on each file.
 
 >>> from litellm_azure_agents import vector_stores
 >>> store = vector_stores.create(["handbook.pdf"], api_base="https://…")  # doctest: +SKIP
 >>> tool_resources = {"file_search": {"vector_store_ids": [store.id]}}  # doctest: +SKIP
 
-The same files give the same store: a second call finds the first one's by their content and makes
-nothing. `create` raises `VectorStoreError` when files failed, although the service calls such a
-batch completed; an interrupted call cancels the indexing.
+For the same files a second call finds the store of the first one, by their content, and uploads
+nothing. `create` raises `VectorStoreError` if files failed, although the service calls such a batch
+completed. A call that is interrupted cancels the indexing.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .content.file_service import FileService
 from .core import errors
-from .core.actions import Action, Gather, Request, Send, Steps, Wait
+from .core.actions import Gather, Request, Send, Steps, Wait
 from .core.exchange import ask, read, read_page
-from .core.json_values import as_int, as_object, as_text
+from .core.json_values import Json, as_int, as_object, as_text
 from .core.media import media_type_of
 from .core.retry import poll_intervals
-from .drivers.connection import Connection, connect
+from .drivers.connection import Actions, Connection
 from .files import Source, read_source
+from .host.connection import connect
 
 __all__ = ["FileOutcome", "Progress", "VectorStore", "VectorStoreError", "acreate", "create"]
 
 CONTENT_KEY = "content_sha256"
-"""Metadata of a store by which the next call with the same files finds it."""
+"""The key in a store's metadata by which the next call with the same files finds it."""
 BATCH_SIZE = 500
 AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a call is: ``stage`` is ``upload`` or ``index``, ``name`` the file just uploaded."""
+    """Progress of a call: ``stage`` is ``upload`` or ``index``, ``name`` the file just uploaded."""
 
     stage: str
     done: int
@@ -49,7 +50,7 @@ class Progress:
 
 @dataclass(slots=True)
 class FileOutcome:
-    """What became of one file: ``status`` completed, failed or cancelled, and why.
+    """The result for one file: ``status`` is completed, failed or cancelled.
 
     ``code`` is ``server_error``, ``invalid_file`` or ``unsupported_file`` from indexing, or
     ``upload_failed``.
@@ -64,7 +65,7 @@ class FileOutcome:
 
 @dataclass(slots=True)
 class VectorStore:
-    """The store and what became of each file; ``reused`` if it was there already."""
+    """The store and the result for each file; ``reused`` if an earlier call made it."""
 
     id: str
     name: str | None
@@ -83,7 +84,7 @@ class VectorStore:
 
 
 class VectorStoreError(Exception):
-    """Files failed; ``store`` has the others, and says which and why."""
+    """Files failed; ``store.failed`` says which and why."""
 
     def __init__(self, store: VectorStore) -> None:
         self.store = store
@@ -98,7 +99,7 @@ class VectorStoreError(Exception):
             + (" …" if len(shown) > 20 else "")
         )
 
-    def __reduce__(self) -> Any:  # a pickled exception is made anew from what it was made of
+    def __reduce__(self) -> Any:  # a pickled exception is made again from its parts
         return type(self), (self.store,)
 
 
@@ -156,7 +157,7 @@ def _checked(store: VectorStore, strict: bool) -> VectorStore:
 
 
 class _Create:
-    """The job; `abandon` cancels the batch that is being indexed."""
+    """The job of `create`; `abandon` cancels the indexing."""
 
     def __init__(
         self,
@@ -190,7 +191,7 @@ class _Create:
 
     # -- the job -------------------------------------------------------------------------------
 
-    def run(self) -> Generator[Action, Any, VectorStore]:
+    def run(self) -> Actions[VectorStore]:
         digests = [_digest(data) for _, data in self.sources]
         content = self._content(digests)
         if self.reuse:
@@ -217,13 +218,13 @@ class _Create:
             yield Send(Request("POST", self._url(*self._batch_url, "cancel")))
 
     def _content(self, digests: Sequence[str]) -> str:
-        """What makes two calls ask for the same store."""
+        """The hash that is equal for calls that want the same store."""
         files = sorted((name, d) for (name, _), d in zip(self.sources, digests, strict=True))
         what = json.dumps([self.name, self.chunking, files])
         return hashlib.sha256(what.encode()).hexdigest()
 
-    def _find(self, content: str) -> Any:
-        """The usable store of this content; one that is still being indexed is waited for."""
+    def _find(self, content: str) -> Actions[Json | None]:
+        """The usable store of this content, None if there is none. Waits while it is indexed."""
         after: list[tuple[str, str]] = []
         while True:
             url = self._url(query=[("limit", "100"), *after])
@@ -237,8 +238,8 @@ class _Create:
                 return None
             after = [("after", page.after)]
 
-    def _settled(self, store: Mapping[str, Any]) -> Any:
-        """The store if it has all of the files, once they are indexed; else None."""
+    def _settled(self, store: Json) -> Actions[Json | None]:
+        """The store once its files are indexed; None if it lacks some of the files."""
         next_interval = poll_intervals(None)
         while True:
             counts, id = as_object(store.get("file_counts")), as_text(store.get("id"))
@@ -249,7 +250,7 @@ class _Create:
             yield Wait(next_interval())
             store = yield from read(self.call, self._url(id), doing="read the vector store")
 
-    def _upload(self) -> Any:
+    def _upload(self) -> Actions[list[FileOutcome]]:
         results = yield Gather([self._upload_one(*source) for source in self.sources], AT_ONCE)
         outcomes = []
         for (name, _), result in zip(self.sources, results, strict=True):
@@ -259,10 +260,10 @@ class _Create:
                 message = str(getattr(result, "message", result))
                 outcomes.append(FileOutcome(name, "failed", None, "upload_failed", message))
             else:
-                raise result  # no fault of the file: credentials, connection, timeout
+                raise result  # not because of the file: credentials, connection, timeout
         return outcomes
 
-    def _upload_one(self, name: str, data: bytes | Path) -> Any:
+    def _upload_one(self, name: str, data: bytes | Path) -> Actions[str]:
         kind = media_type_of(name)
         file = yield from self.service.upload(name, data, kind, purpose="assistants")
         with self._lock:
@@ -291,7 +292,7 @@ class _Create:
                 )
             except errors.Timeout:
                 if self.call.remaining() > 1:
-                    raise  # the service said so, not our clock
+                    raise  # the service's timeout, not ours
                 raise self._too_slow() from None
         self._batch_url = None
         self._report_batch(batch)
@@ -308,7 +309,7 @@ class _Create:
     def _outcomes(
         self, result: VectorStore, path: Sequence[str], batch: Mapping[str, Any]
     ) -> Steps:
-        """Each file's own state; a batch that is completed may have failed files."""
+        """Set each file's own status: a completed batch may have failed files."""
         states: dict[str, Mapping[str, Any]] = {}
         after: list[tuple[str, str]] = []
         while True:
@@ -330,7 +331,7 @@ class _Create:
     def _url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
         return self.call.endpoint.url("vector_stores", *segments, query=query)
 
-    def _post(self, segments: Sequence[str], body: Mapping[str, Any], *, doing: str) -> Any:
+    def _post(self, segments: Sequence[str], body: Json, *, doing: str) -> Actions[dict[str, Any]]:
         action = Send(Request("POST", self._url(*segments), body))
         return (yield from ask(self.call, action, doing=doing, repeatable=True))
 

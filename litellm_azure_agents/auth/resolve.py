@@ -1,8 +1,8 @@
 """Which source a call's bearer token comes from.
 
 `resolve_token_source` turns a call's credential options into a `TokenSource`. It is cheap and may
-be called for every request: tokens live in a process-wide cache, per credential and scope. No
-token is ever logged, nor shown in a repr or an error.
+be called for every request: tokens are in a process-wide cache, by credential and scope. No log, no
+repr and no error shows a token.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .cache import CredentialError, keep, place
+from ..core.errors import CredentialError
+from .cache import keep, place
 from .sources import (
     NO_TOKEN,
     Dynamic,
-    Static,
     TokenSource,
+    fixed,
     from_credential,
     from_provider,
     is_coroutine_function,
@@ -35,8 +36,10 @@ class _IdentityMissing(CredentialError, ImportError):
 
 
 class _Made:
-    """An azure-identity credential, built at its first use: the import is slow, so it happens
-    in the worker thread and not where a source is resolved."""
+    """An azure-identity credential that is created at its first use.
+
+    The import is slow, so it happens in the thread that fetches the token.
+    """
 
     def __init__(self, name: str, *args: str) -> None:
         self._name, self._args = name, args
@@ -99,7 +102,7 @@ def _ad_token_source(source: str, token: Any) -> TokenSource:
             "'oidc/' references are not supported: pass credential= (for example azure.identity's "
             "WorkloadIdentityCredential or ClientAssertionCredential) or azure_ad_token_provider=",
         )
-    return Static(source, token)
+    return fixed(source, token)
 
 
 def _client_secret_source(parts: Mapping[str, Any], scope: str) -> TokenSource:
@@ -129,7 +132,7 @@ def resolve_token_source(
     scope: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> TokenSource:
-    """The source that these options name; no I/O, nothing is fetched yet.
+    """The source that these options name. Fetches nothing yet.
 
     The first one given wins: `api_key` or AZURE_AI_API_KEY (sent as a bearer token),
     `azure_ad_token` (a token or a callable), `azure_ad_token_provider` (sync or async callable),
@@ -138,8 +141,9 @@ def resolve_token_source(
     AZURE_AD_TOKEN, the three AZURE_* variables alone, DefaultAzureCredential. Empty strings count
     as not given. (LiteLLM itself puts AZURE_AI_API_KEY in the place of a missing api_key.)
 
-    `scope` is for credentials; a provider knows its own. A provider's token is cached until the
-    `exp` of its JWT, one that is no JWT isn't cached. Raises CredentialError for what can't work.
+    `scope` is for credentials; a provider has its own. A provider's token is cached until the `exp`
+    of the JWT; a token that is no JWT isn't cached. Raises CredentialError for options that can't
+    work.
     """
     if not _given(scope):
         scope = DEFAULT_SCOPE
@@ -151,9 +155,9 @@ def resolve_token_source(
         for name, value in trio.items()
     }
     if _given(api_key):
-        return Static("api_key", api_key)
+        return fixed("api_key", api_key)
     if _given(environ.get("AZURE_AI_API_KEY")):
-        return Static("api_key (AZURE_AI_API_KEY)", environ["AZURE_AI_API_KEY"])
+        return fixed("api_key (AZURE_AI_API_KEY)", environ["AZURE_AI_API_KEY"])
     if _given(azure_ad_token):
         return _ad_token_source("azure_ad_token", azure_ad_token)
     if _given(azure_ad_token_provider):

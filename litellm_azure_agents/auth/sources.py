@@ -1,8 +1,8 @@
-"""Sources of bearer tokens: fixed ones, and those that are asked and remembered.
+"""Sources of bearer tokens: fixed tokens, and credentials whose tokens are cached.
 
-One fetch serves everybody (`token_cache.py`). Sync credentials fly in a thread, so a cancelled task
-or a closed loop doesn't touch them. Async ones fly in a task of the loop that needed the token,
-not in the caller's own task.
+One fetch serves all callers (`cache.py`). For async callers a sync credential is called in a
+thread, so that a cancelled task or a closed loop doesn't end the fetch. An async credential is
+called in a new task of the event loop that needed the token, not in the caller's own task.
 """
 
 from __future__ import annotations
@@ -18,35 +18,17 @@ import math
 import re
 import threading
 from collections.abc import Callable
-from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .cache import Cell, CredentialError, Fetched, Flight, running_loop
-
-_MAX_LEADS = 3  # a caller whose own fetches are abandoned so often gets an error
-
-_GUID = r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
-_SECRETS = re.compile(
-    rf"(?P<keep>(?<![\w~+=-]){_GUID}(?![\w~+=-]))"  # tenants and trace ids are worth reading
-    r"|\beyJ[\w-]+(?:\.[\w-]*)*"
-    r"|(?P<name>\bbearer\s+|\b[\w-]*(?:secret|token|assertion|password|key|sig)\b"
-    r"[\"']?\s*[=:]\s*)[\"']?[^\s,\"'&;]+"
-    r"|(?=[A-Za-z_~+=-]*\d)[\w~+=-]{32,}[\w~+=.-]*",
-    re.IGNORECASE,
-)
-
-
-def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """The first line of `text`, short, without `secrets` and what looks like one."""
-    line = next((part.strip() for part in text.splitlines() if part.strip()), "")
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    # cut first: the pattern is quadratic in a long word, and a line may be a whole HTML page
-    return _SECRETS.sub(lambda m: m["keep"] or f"{m['name'] or ''}***", line[:1000])[:300]
+from ..core.errors import CredentialError
+from ..core.redact import scrub_strictly
+from ..core.single_flight import ashare, running_loop, share
+from .cache import Cell, Fetched, Outcome, TokenFlight
 
 
 class TokenSource(abc.ABC):
-    """Where bearer tokens come from. `source` names it for people, without secrets."""
+    """Where bearer tokens come from. `source` names it in errors, without secrets."""
 
     source: str
 
@@ -60,7 +42,7 @@ class TokenSource(abc.ABC):
 
     @abc.abstractmethod
     def invalidate(self, rejected: str | None = None) -> bool:
-        """Forget the token that a 401 `rejected` (default: the last one that this object gave).
+        """Drop the token that the service `rejected` (default: the last one that this object gave).
 
         A newer token that another call has fetched meanwhile is kept. True if asking again can
         give another token, False for a fixed one.
@@ -71,9 +53,11 @@ class TokenSource(abc.ABC):
 
 
 class Static(TokenSource):
-    def __init__(self, source: str, token: Any) -> None:
+    """One token, which never changes. An empty one is for a server that asks for none."""
+
+    def __init__(self, source: str, token: str) -> None:
         self.source = source
-        self._token = _checked(source, token)
+        self._token = token
 
     def get(self) -> str:
         return self._token
@@ -85,31 +69,22 @@ class Static(TokenSource):
         return False
 
 
-class Nothing(TokenSource):
-    """For a server that asks for no token: none is sent."""
-
-    source = "no credential"
-
-    def get(self) -> str:
-        return ""
-
-    async def aget(self) -> str:
-        return ""
-
-    def invalidate(self, rejected: str | None = None) -> bool:
-        return False
+NO_TOKEN: TokenSource = Static("no credential", "")
 
 
-NO_TOKEN: TokenSource = Nothing()
+def fixed(source: str, token: Any) -> TokenSource:
+    """The source of this token. Raises CredentialError if it can't be sent."""
+    return Static(source, _checked(source, token))
 
 
 class Dynamic(TokenSource):
     """Tokens from a call: a provider, or a credential's get_token.
 
-    `call` gives the raw answer or an awaitable of it, `parse` reads it; `anchor` is kept alive
-    with us; `secrets` are scrubbed from errors. A sync call serves async callers from a worker
-    thread. An async call serves sync callers through asyncio.run, in a worker thread if a loop
-    runs in this one: prefer a sync credential there, for many async ones can't change loops.
+    `call` returns the result or an awaitable of it; `parse` reads the token from the result.
+    `anchor` is kept alive by this object. `secrets` are removed from errors. For async callers a
+    sync `call` runs in a worker thread. For sync callers an async `call` runs in asyncio.run, in a
+    worker thread if a loop runs in this one: prefer a sync credential there, since many async
+    credentials can't change their loop.
     """
 
     def __init__(
@@ -127,59 +102,33 @@ class Dynamic(TokenSource):
         self._last: str | None = None
 
     def get(self) -> str:
-        given_up: Flight | None = None
-        leads = 0
-        while leads < _MAX_LEADS:
-            found, lead = self._cell.enter(None, given_up)
-            if not isinstance(found, Flight):
-                return self._settle(found)
-            if lead:
-                leads += 1
-                self._lead(found)
-            try:
-                outcome = found.future.result(found.patience(in_task=False))
-            except futures.TimeoutError:
-                given_up = found
-                continue
-            if outcome is not None:
-                return self._settle(outcome)
-        return self._settle(None)
+        return self._settle(share(lambda given_up: self._cell.enter(None, given_up), self._lead))
 
     async def aget(self) -> str:
-        given_up: Flight | None = None
-        leads = 0
-        while leads < _MAX_LEADS:
+        def enter(given_up: TokenFlight | None) -> tuple[Outcome | TokenFlight, bool]:
             loop = asyncio.get_running_loop() if self._cell.is_async else None
-            found, lead = self._cell.enter(loop, given_up)
-            if not isinstance(found, Flight):
-                return self._settle(found)
-            if lead:
-                leads += 1
-                self._launch(found)
-            waiter = asyncio.wrap_future(found.future)
-            try:
-                await asyncio.wait({waiter}, timeout=found.patience(in_task=True))
-            finally:
-                waiter.cancel()  # if not done: else a late result would look for a closed loop
-            if waiter.cancelled():
-                given_up = found
-            elif (outcome := waiter.result()) is not None:
-                return self._settle(outcome)
-        return self._settle(None)
+            return self._cell.enter(loop, given_up)
+
+        async def lead(flight: TokenFlight) -> Outcome | None:
+            self._launch(flight)
+            return None
+
+        outcome = await ashare(enter, lead)
+        return self._settle(outcome)
 
     def invalidate(self, rejected: str | None = None) -> bool:
         self._cell.forget(rejected or self._last)
         return True
 
-    def _settle(self, outcome: str | CredentialError | None) -> str:
+    def _settle(self, outcome: Outcome | None) -> str:
         if outcome is None:
             raise CredentialError(self.source, "the request for a token was cancelled repeatedly")
         if isinstance(outcome, CredentialError):
-            raise copy.copy(outcome)  # each caller his own traceback
+            raise copy.copy(outcome)  # each caller gets a traceback of its own
         self._last = outcome
         return outcome
 
-    def _launch(self, flight: Flight) -> None:
+    def _launch(self, flight: TokenFlight) -> None:
         """Start a flight for an async caller, independent of the caller's own task."""
         try:
             if flight.loop is None:
@@ -194,9 +143,9 @@ class Dynamic(TokenSource):
         except BaseException as exc:
             self._cell.land(flight, self._failure(exc))
 
-    def _lead(self, flight: Flight, own_loop: bool = True) -> None:
-        """Fetch in this thread. Without `own_loop` an unforeseen awaitable is not run here but
-        the flight abandoned, so that the caller's loop runs it at the next attempt."""
+    def _lead(self, flight: TokenFlight, own_loop: bool = True) -> None:
+        """Fetch in this thread. If the call unexpectedly gives an awaitable and `own_loop` is
+        False, abandon the flight: the caller's loop awaits it at the next attempt."""
         got: Fetched | CredentialError | None = None
         try:
             result = _run(self._call) if own_loop and self._cell.is_async else self._call()
@@ -213,7 +162,7 @@ class Dynamic(TokenSource):
         finally:
             self._cell.land(flight, got)
 
-    async def _alead(self, flight: Flight) -> None:
+    async def _alead(self, flight: TokenFlight) -> None:
         got: Fetched | CredentialError | None = None
         try:
             got = self._parse(self.source, await _awaited(self._call))
@@ -226,7 +175,7 @@ class Dynamic(TokenSource):
         if isinstance(exc, CredentialError):
             return type(exc)(self.source, exc.reason)
         try:
-            text = scrub(str(exc), self._secrets)
+            text = scrub_strictly(str(exc), self._secrets)
         except Exception:
             text = "(no text)"
         return CredentialError(self.source, f"{type(exc).__name__}: {text}")
@@ -242,7 +191,7 @@ def _run(call: Callable[[], Any]) -> Any:
     if running_loop() is None:
         return asyncio.run(_awaited(call))
     context = contextvars.copy_context()
-    with futures.ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
         return pool.submit(context.run, lambda: asyncio.run(_awaited(call))).result()
 
 

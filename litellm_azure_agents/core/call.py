@@ -2,34 +2,81 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from . import errors
 from .endpoint import Endpoint
 from .errors import Context
-from .options import Options, Params
+from .options import OptionError, Options, Params
+from .retry import DEFAULT_RETRIES
+
+DEFAULT_TIMEOUT = 600.0
+_MAX_TIMEOUT = 1e6  # sockets and timers take no infinity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """What a turn needs to know; times are seconds of ``clock`` (monotonic)."""
 
     agent: str
     endpoint: Endpoint
-    messages: Sequence[Mapping[str, Any]]
-    options: Options
-    params: Params
     context: Context
-    clock: Callable[[], float]
-    started: float
-    timeout: float
-    random: Callable[[], float]
-    max_retries: int
+    messages: Sequence[Mapping[str, Any]] = ()
+    options: Options = field(default_factory=lambda: Options.model_validate({}))
+    params: Params = field(default_factory=Params)
+    timeout: float = DEFAULT_TIMEOUT
+    max_retries: int = DEFAULT_RETRIES
     call_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     drop_params: bool = False
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(default_factory=time.monotonic)
+    random: Callable[[], float] = random.random
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""
         return self.started + self.timeout - self.clock()
+
+    def with_ids(self, ids: dict[str, str]) -> Call:
+        """A copy of this call whose errors name ``ids``.
+
+        The turn owns ``ids`` and goes on filling it (``thread_id``, ``run_id`` …); an error names
+        what it holds when the error is made. Use the copy for all that the turn does.
+        """
+        return replace(self, context=replace(self.context, ids=ids))
+
+
+def read_limits(context: Context, timeout: Any, max_retries: Any) -> tuple[float, int]:
+    """The caller's ``timeout`` and ``max_retries``, see below. Raises BadRequestError."""
+    try:
+        return read_timeout(timeout), read_retries(max_retries)
+    except OptionError as error:
+        raise errors.bad_request(context, str(error), param=error.param) from None
+
+
+def read_timeout(timeout: Any) -> float:
+    """``timeout`` in seconds, or the default for None. Raises OptionError if invalid.
+
+    Takes an httpx.Timeout too, as LiteLLM does: of its four limits the one for reading counts.
+    """
+    timeout = getattr(timeout, "read", timeout)
+    try:
+        seconds = DEFAULT_TIMEOUT if timeout is None else float(timeout)
+    except (TypeError, ValueError):
+        raise OptionError(f"timeout is a number of seconds, not {timeout!r}", "timeout") from None
+    if not seconds > 0:
+        raise OptionError(f"timeout must be greater than 0, not {timeout!r}", "timeout")
+    return min(seconds, _MAX_TIMEOUT)
+
+
+def read_retries(value: Any) -> int:
+    """``max_retries``, or the default for None. Raises OptionError if it is no whole number."""
+    try:
+        # int() takes "3" from a configuration; it would also make 2 of 2.5.
+        return DEFAULT_RETRIES if value is None else max(int(str(value)), 0)
+    except ValueError:
+        raise OptionError(f"max_retries is a whole number, not {value!r}", "max_retries") from None

@@ -1,4 +1,4 @@
-"""Addresses: the project endpoint, agent names and ids from outside -> URLs that can't be bent."""
+"""The project endpoint, agent names and ids -> URLs. Checks and encodes what comes from outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BASE_VARIABLES = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
 
 
 def check_id(value: object, what: str) -> str:
-    """``value`` if it is a well-formed id, else ValueError that says what is wrong."""
+    """``value`` if it is a well-formed id. Raises ValueError if not."""
     if not isinstance(value, str) or not _ID.fullmatch(value) or ".." in value:
         raise ValueError(
             f"{what} {value!r} is not a valid id: ids have letters, digits, '_', '-' and '.' only"
@@ -26,7 +26,7 @@ def check_id(value: object, what: str) -> str:
 
 
 def check_agent(value: str) -> str:
-    """``value`` if it is ``asst_…``, ``name`` or ``name:version``, else ValueError."""
+    """``value`` if it is ``asst_…``, ``name`` or ``name:version``. Raises ValueError if not."""
     if not _AGENT.fullmatch(value) or ".." in value:
         raise ValueError(
             f"{value!r} does not name an agent: expected 'azure_ai/agents/<id>' with an id such as "
@@ -43,7 +43,7 @@ class Endpoint:
     api_version: str | None = API_VERSIONS[0]
 
     def url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
-        """The URL of a resource; every segment is encoded, so none can leave its place."""
+        """The URL of a resource. Encodes each segment, so that none can change the path."""
         path = "".join("/" + quote(segment, safe="") for segment in segments)
         pairs = [*(query or ())]
         if self.api_version:
@@ -52,12 +52,12 @@ class Endpoint:
 
 
 def base_from_environment(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The endpoint that the environment names, if it names one."""
+    """The endpoint in the environment variables, None if there is none."""
     return next((environ[n] for n in _BASE_VARIABLES if environ.get(n)), None)
 
 
 def resolve_base(api_base: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """The project endpoint from ``api_base`` or the environment; ValueError if unusable."""
+    """The project endpoint from ``api_base`` or the environment. Raises ValueError if unusable."""
     base = api_base or base_from_environment(environ)
     if not base:
         raise ValueError(

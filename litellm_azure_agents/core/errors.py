@@ -1,4 +1,7 @@
-"""What goes wrong, as the exception an OpenAI client of LiteLLM expects.
+"""What goes wrong, as LiteLLM's exceptions.
+
+This is the one module outside ``host/`` and ``drivers/`` that imports litellm and httpx: LiteLLM's
+exception classes carry the reply's headers in an httpx.Response.
 
 ================================================================  ================================
 from the service                                                  to the caller
@@ -32,25 +35,22 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from litellm import exceptions
 from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
-from ..auth.cache import CredentialError
 from .actions import Lost, Reply
+from .redact import scrub
 from .retry import retry_after_in_text
 
 __all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
 
 _log = logging.getLogger("litellm_azure_agents")
-_SECRET = re.compile(
-    r"(?i)\bbearer\s+\S+|\beyJ[\w-]{4,}(?:\.[\w-]*)*"
-    r"|\b(?:api[-_]?key|client_secret|access_token|sig)[\"']?\s*[=:]\s*[\"']?[^\s\"'&,}]+"
-)
 _REQUEST_ID_HEADERS = (
     "x-request-id",
     "apim-request-id",
@@ -65,13 +65,23 @@ _CONTENT_FILTER = re.compile(
     r"content_filter|content_policy|content management policy|responsibleai", re.I
 )
 _CALLERS_ID = re.compile(r"\b(?:thread|conv|resp|msg|file|assistant|vs)[_-]\w+")
-_MAX_TEXT = 2000
-"""Characters of the service's own text that an error repeats (a gateway may answer with a page)."""
+
+
+class CredentialError(Exception):
+    """There is no token. ``source`` says what was tried, ``reason`` why it failed (no secrets)."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"no Azure token from {source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a pickled exception is made again from its parts
+        return type(self), (self.source, self.reason)
 
 
 @dataclass(slots=True)
 class Context:
-    """Whose call it is: what an error needs to say where it happened."""
+    """What an error says of its call; ``ids`` are those of `Call.with_ids`."""
 
     model: str
     provider: str
@@ -79,6 +89,7 @@ class Context:
     ids: dict[str, str] = field(default_factory=dict)
 
     def where(self) -> str:
+        """The agent and the ids known so far, for people."""
         parts = [f"agent {self.agent!r}"] if self.agent else [f"project {self.model}"]
         for name in ("thread_id", "run_id", "conversation_id", "response_id"):
             value = self.ids.get(name)
@@ -90,104 +101,94 @@ class Context:
         return ", ".join(parts)
 
 
-def scrub(text: str) -> str:
-    """``text`` without anything that looks like a token, a key or a secret, and not too long."""
-    text = _SECRET.sub("[redacted]", text)
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + " […]"
+def _error(
+    kind: Callable[..., Exception], context: Context, message: str, **details: Any
+) -> Exception:
+    """One of LiteLLM's exceptions; its message is freed of secrets."""
+    names = {"model": context.model, "llm_provider": context.provider}
+    return kind(message=scrub(message), **names, **details)
 
 
 def bad_request(context: Context, message: str, *, param: str | None = None) -> Exception:
     """The caller's input is wrong; nothing was sent for it."""
-    body = {"message": message, "type": "invalid_request_error", "param": param, "code": None}
-    return exceptions.BadRequestError(
-        message=scrub(message), model=context.model, llm_provider=context.provider, body=body
-    )
+    return _error(exceptions.BadRequestError, context, message, body=_body(message, param, None))
+
+
+def _body(message: str, param: str | None, code: str | None) -> dict[str, str | None]:
+    return {
+        "message": scrub(message), "type": "invalid_request_error", "param": param, "code": code,
+    }  # fmt: skip
 
 
 def unsupported(context: Context, message: str, *, param: str | None) -> Exception:
-    """An OpenAI parameter that agents don't know; LiteLLM's own class for that."""
-    error = exceptions.UnsupportedParamsError(
-        message=scrub(message), model=context.model, llm_provider=context.provider
-    )
+    """The caller gave an OpenAI parameter that agents don't have."""
+    error: Any = _error(exceptions.UnsupportedParamsError, context, message)
     error.param = param  # a proxy shows it
-    return error
+    return cast(Exception, error)
 
 
 def authentication(context: Context, message: str) -> Exception:
-    """No token could be had, or it was refused."""
-    return exceptions.AuthenticationError(
-        message=scrub(message), llm_provider=context.provider, model=context.model
-    )
+    """There is no token."""
+    return _error(exceptions.AuthenticationError, context, message)
 
 
 def timed_out(context: Context, seconds: float) -> Exception:
-    """Our own ``timeout``, which bounds the whole call, has passed."""
+    """The caller's ``timeout``, which bounds the whole call, has passed."""
     stopped = "The run was asked to stop. " if context.ids.get("run_id") else ""
-    return Timeout(
-        message=f"no end within the timeout of {seconds:g} s ({context.where()}). {stopped}"
+    return _error(
+        Timeout,
+        context,
+        f"no end within the timeout of {seconds:g} s ({context.where()}). {stopped}"
         "Raise `timeout`, or shorten the task.",
-        model=context.model,
-        llm_provider=context.provider,
     )
 
 
 def run_expired(context: Context) -> Exception:
     """The run passed the service's limit of 10 minutes."""
-    return Timeout(
-        message=f"the run expired at the service, which gives it 10 minutes ({context.where()}). "
+    return _error(
+        Timeout,
+        context,
+        f"the run expired at the service, which gives it 10 minutes ({context.where()}). "
         "Send the message again on the same thread.",
-        model=context.model,
-        llm_provider=context.provider,
     )
 
 
 def connection(context: Context, lost: Lost, *, doing: str) -> Exception:
-    """The connection failed and asking again did not help."""
+    """The connection failed, and further attempts too."""
     fate = (
         "The service may have acted on it, so it was not sent twice."
         if lost.sent
         else "Nothing had been sent. Check api_base, and that its host is up."
     )
-    return APIConnectionError(
-        message=scrub(f"{lost.reason} while trying to {doing} ({context.where()}). {fate}"),
-        model=context.model,
-        llm_provider=context.provider,
-    )
+    message = f"{lost.reason} while trying to {doing} ({context.where()}). {fate}"
+    return _error(APIConnectionError, context, message)
 
 
 def unexpected(context: Context, reply: Reply, *, doing: str) -> Exception:
-    """A successful answer that is not what was asked for: seldom from the service."""
+    """A reply is successful, but not what was asked for. A gateway may have sent it."""
     kind = reply.headers.get("content-type") or "no content type"
     text = parse_error(reply).message
     return internal(
         context,
-        f"The answer to the request to {doing} is none of a Foundry project: status "
+        f"The reply to the request to {doing} is not from a Foundry project: status "
         f"{reply.status}, {kind}: {text[:200]!r}. Check the project endpoint (api_base)",
     )
 
 
 def internal(context: Context, message: str) -> Exception:
-    """The service broke the protocol, or we did."""
-    return exceptions.InternalServerError(
-        message=scrub(f"{message} ({context.where()})"),
-        model=context.model,
-        llm_provider=context.provider,
-    )
+    """The service broke the protocol, or this package has a bug."""
+    return _error(exceptions.InternalServerError, context, f"{message} ({context.where()})")
 
 
 def api_error(context: Context, message: str, *, status: int = 500) -> Exception:
     """A failure that has no class of its own in LiteLLM."""
-    return exceptions.APIError(
-        status_code=status,
-        message=scrub(f"{message} ({context.where()})"),
-        model=context.model,
-        llm_provider=context.provider,
-    )
+    message = f"{message} ({context.where()})"
+    return _error(exceptions.APIError, context, message, status_code=status)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceError:
-    """An error body, whichever gateway wrote it (protocols A7, B3)."""
+    """What a service or a gateway says went wrong (protocols A7, B3)."""
 
     message: str
     code: str | None = None
@@ -195,7 +196,7 @@ class ServiceError:
 
 
 def parse_error(reply: Reply) -> ServiceError:
-    """The error in an answer: OpenAI's, Azure's or a gateway's JSON; HTML and text as they are."""
+    """The error in a reply: from OpenAI's, Azure's or a gateway's JSON, or the body as text."""
     data = reply.object()
     if data is not None:
         return parse_error_object(data)
@@ -233,8 +234,11 @@ def parse_failure(failure: Any) -> ServiceError:
 
 
 def from_reply(context: Context, reply: Reply, *, doing: str, hint: str | None = None) -> Exception:
-    """The exception for an HTTP answer that is an error. ``doing`` completes "could not …";
-    ``hint`` says what to do, if the caller knows better than the status."""
+    """The exception for a reply that is an error.
+
+    ``doing`` completes "The service could not …". ``hint`` replaces the advice that the status
+    gives.
+    """
     error = parse_error(reply)
     # LiteLLM's exceptions carry headers in an httpx.Response, which takes no other characters.
     headers = {n: v for n, v in reply.headers.items() if n in _PASSED_HEADERS and v.isascii()}
@@ -251,8 +255,7 @@ def from_reply(context: Context, reply: Reply, *, doing: str, hint: str | None =
     )
     hint = hint or _HINTS.get(302 if 300 <= reply.status < 400 else reply.status)
     if reply.status == 404 and _is_callers(context, error.message):
-        # A Router would stop using the deployment, for everybody, were it not told that there is
-        # nothing to wait for.
+        # Without this header a Router would stop using the deployment for everybody.
         headers.setdefault("retry-after", "0")
     return _by_status(
         context, reply.status, f"{message}. {hint}" if hint else message, error, headers
@@ -260,7 +263,7 @@ def from_reply(context: Context, reply: Reply, *, doing: str, hint: str | None =
 
 
 def _is_callers(context: Context, message: str) -> bool:
-    """Whether what isn't there is a thread, file … that the caller named, not the agent."""
+    """Whether what is missing is a thread, a file … that the caller named, not the agent."""
     return context.agent not in message and bool(context.ids or _CALLERS_ID.search(message))
 
 
@@ -304,35 +307,30 @@ def _by_status(
     error: ServiceError,
     headers: Mapping[str, str],
 ) -> Exception:
-    message = scrub(message)
-    model, provider = context.model, context.provider
     response = httpx.Response(
         status_code=status,
         headers=dict(headers),
         request=httpx.Request("POST", "https://services.ai.azure.com"),
     )
     evidence = f"{error.code} {error.message}"
-    told: dict[str, Any] = {"message": message, "model": model, "llm_provider": provider}
     if status in (408, 504):
-        return Timeout(**told, headers=dict(headers), exception_status_code=status)
-    if status < 400:  # a redirect, which carries no token elsewhere: api_base is wrong
-        return exceptions.BadGatewayError(**told, response=response)
+        limits = {"headers": dict(headers), "exception_status_code": status}
+        return _error(Timeout, context, message, **limits)
     if status == 409:
-        return exceptions.APIError(status_code=status, **told)
-    if status in (400, 413) and _CONTEXT_LENGTH.search(evidence):
-        return exceptions.ContextWindowExceededError(**told, response=response)
-    if status == 400 and _CONTENT_FILTER.search(evidence):
-        return exceptions.ContentPolicyViolationError(**told, response=response)
-    by_status = _CLASSES.get(status)
-    if by_status is None and status >= 500:
-        by_status = exceptions.InternalServerError
-    if by_status is not None:
-        return by_status(**told, response=response)
-    body = {
-        "message": message, "type": "invalid_request_error",
-        "param": error.param, "code": error.code,
-    }  # fmt: skip
-    return exceptions.BadRequestError(**told, response=response, body=body)
+        return _error(exceptions.APIError, context, message, status_code=status)
+    kind = _CLASSES.get(status)
+    if status < 400:  # a redirect, which is not followed: api_base is wrong
+        kind = exceptions.BadGatewayError
+    elif status in (400, 413) and _CONTEXT_LENGTH.search(evidence):
+        kind = exceptions.ContextWindowExceededError
+    elif status == 400 and _CONTENT_FILTER.search(evidence):
+        kind = exceptions.ContentPolicyViolationError
+    elif kind is None and status >= 500:
+        kind = exceptions.InternalServerError
+    if kind is not None:
+        return _error(kind, context, message, response=response)
+    body = _body(message, error.param, error.code)
+    return _error(exceptions.BadRequestError, context, message, response=response, body=body)
 
 
 _CLASSES: dict[int, Callable[..., Exception]] = {
@@ -347,11 +345,23 @@ _CLASSES: dict[int, Callable[..., Exception]] = {
 
 
 def translated(context: Context, error: Exception) -> Exception:
-    """What the caller gets for ``error``: LiteLLM's exceptions as they are, and no traceback of
-    anything else, which goes to our log."""
+    """The exception that the caller gets for ``error``.
+
+    LiteLLM's own exceptions stay as they are. Anything else is logged with its traceback and
+    becomes an InternalServerError that names its class only.
+    """
     if type(error).__module__.startswith("litellm."):
         return error
     if isinstance(error, CredentialError):
         return authentication(context, str(error))
     _log.exception("unexpected failure in a call to agent %r", context.agent)
     return internal(context, f"Unexpected failure in litellm-azure-agents: {type(error).__name__}")
+
+
+@contextmanager
+def translating(context: Context) -> Iterator[None]:
+    """Raise an exception from inside as the one that the caller gets, see `translated`."""
+    try:
+        yield
+    except Exception as error:
+        raise translated(context, error) from error.__cause__

@@ -1,4 +1,4 @@
-"""Kinds of files: which tool of an agent takes which, and what bytes are. No I/O."""
+"""File types: which tool of an agent takes which, and how to recognise them. No I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 MAX_FILE_BYTES = 512 * 1024 * 1024
 """The service's limit on a file (protocols A7)."""
 MAX_VISION_BYTES = 20 * 1024 * 1024
-"""OpenAI's limit on an image that a model looks at; the service states none of its own."""
+"""OpenAI's limit on an image for a model; the service documents none."""
 
 _TEXT = "text/plain"
 FILE_TYPES: dict[str, str] = {
@@ -48,7 +48,7 @@ _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.I)
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file that a message brings with its bytes."""
+    """A file whose bytes are in a message."""
 
     data: bytes
     filename: str
@@ -57,7 +57,7 @@ class NewFile:
 
     @property
     def digest(self) -> str:
-        """Same bytes, name and purpose: the same file."""
+        """Equal for files with the same bytes, name and purpose."""
         return f"{self.purpose}:{self.filename}:{hashlib.sha256(self.data).hexdigest()}"
 
 
@@ -67,7 +67,7 @@ def extension(filename: str) -> str:
 
 
 def media_type_of(filename: str) -> str:
-    """The media type that a file name tells."""
+    """The media type for a file name's extension."""
     known = FILE_TYPES.get(extension(filename))
     return known or mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
@@ -86,7 +86,7 @@ def tools_for(filename: str) -> tuple[str, ...]:
 
 
 def parse_data_url(url: str) -> tuple[str, bytes]:
-    """(media type, bytes) of a data URL; ValueError if it is none."""
+    """(media type, bytes) of a data URL. Raises ValueError if it is none."""
     head = _DATA_URL.match(url)
     if head is None:
         raise ValueError(f"not a data URL: {url[:40]!r}")
@@ -98,7 +98,7 @@ def parse_data_url(url: str) -> tuple[str, bytes]:
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes of base64 text, white space tolerated; ValueError if it is none."""
+    """The bytes of base64 text, which may have white space. Raises ValueError if it is none."""
     if len(text) * 3 // 4 > MAX_FILE_BYTES + 3:
         raise ValueError(f"a file has more than the service's limit of {_mb(MAX_FILE_BYTES)}")
     try:
@@ -108,7 +108,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def parse_image(url: str) -> NewFile:
-    """The image in a data URL, to be looked at by the model; ValueError if it can't be."""
+    """The image in a data URL, for a model. Raises ValueError if a model can't take it."""
     media_type, data = parse_data_url(url)
     if media_type == "image/jpg":  # common, though not a registered name
         media_type = "image/jpeg"
@@ -126,9 +126,9 @@ def parse_image(url: str) -> NewFile:
 
 
 def parse_file(file: Mapping[str, Any]) -> NewFile | str:
-    """A ``file`` part's content: the file it brings, or the id of one that the service has.
+    """A ``file`` part's content: a new file, or the id of one that the service has.
 
-    ValueError for what an agent can't take, whatever tools it has.
+    Raises ValueError for a file that no tool of an agent can take.
     """
     file_id, data, name = file.get("file_id"), file.get("file_data"), file.get("filename")
     for value in (file_id, data, file.get("file_url")):
@@ -165,7 +165,7 @@ def parse_file(file: Mapping[str, Any]) -> NewFile | str:
 
 
 def check_size(filename: str, size: int) -> None:
-    """ValueError for a file above the service's limit."""
+    """Raise ValueError for a file above the service's limit."""
     if size > MAX_FILE_BYTES:
         raise ValueError(
             f"the file {filename!r} has {_mb(size)}; the service's limit is {_mb(MAX_FILE_BYTES)}"
@@ -173,7 +173,10 @@ def check_size(filename: str, size: int) -> None:
 
 
 def image_type(data: bytes) -> str | None:
-    """The media type of an image by its first bytes (the service serves all as octet-stream)."""
+    """The media type of an image by its first bytes, None if it is no image that is known.
+
+    The service sends all files as octet-stream.
+    """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith(b"\xff\xd8\xff"):

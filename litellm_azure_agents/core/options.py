@@ -1,9 +1,8 @@
-"""Everything a call can be told beyond its messages: one typed, validated object each for our own
-options and for the OpenAI parameters that agents know.
+"""What a call takes beside its messages: our own options and the OpenAI parameters of agents.
 
-Options come per call, or from a proxy's ``litellm_params``; there a caller's request body arrives
-mixed with the operator's settings and wins (protocols D6). So options are of two kinds: the
-caller's, and the operator's (`OPERATOR_OPTIONS`), which are refused when they come from a body.
+Options come with a call or from a proxy's ``litellm_params``. There LiteLLM mixes the caller's
+request body with the operator's settings, and the body wins (protocols D6). So there are two kinds
+of options: the caller's, and the operator's (`OPERATOR_OPTIONS`), which a body may not set.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ class Options(BaseModel):
         description="MCP approval requests: give them to the client as a call of "
         "`mcp_approval_request`, or answer them inside the call.",
     )
-    # -- what the agent is told ----------------------------------------------------------------
+    # -- what the agent gets -------------------------------------------------------------------
     instructions: str | None = Field(
         None, description="Replaces the agent's instructions for this run."
     )
@@ -126,7 +125,7 @@ class Options(BaseModel):
         None, description="Token scope; `https://ai.azure.com/.default` if not given."
     )
     protocol: Literal["threads", "responses"] | None = Field(
-        None, description="`threads` for classic agents, `responses` for new ones; told by the id."
+        None, description="`threads` for classic agents, `responses` for new ones; else by the id."
     )
     endpoint_style: Literal["project", "agent", "application", "container"] | None = Field(
         None, description="New agents: what api_base is; recognised from its path if not given."
@@ -167,7 +166,7 @@ OPERATOR_ARGUMENTS = frozenset(
 
 
 class Params(BaseModel):
-    """The OpenAI parameters that agents know; others are refused by name or dropped."""
+    """The OpenAI parameters that agents have; others are refused by name or dropped."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -197,7 +196,7 @@ _LITELLM_OWN = frozenset(
      "extra_body", "safety_identifier", "prompt_cache_key", "service_tier"}
     | OPERATOR_ARGUMENTS
 )  # fmt: skip
-"""Arguments that are read elsewhere or mean nothing for the run (identifiers, cache hints)."""
+"""Arguments that are read elsewhere or don't affect the run (identifiers, cache hints)."""
 
 _UNSUPPORTED_REASONS: dict[str, str] = {
     "n": "an agent gives one answer (n=1)",
@@ -218,17 +217,17 @@ _UNSUPPORTED_REASONS: dict[str, str] = {
 
 
 REFUSED_PARAMS = tuple(_UNSUPPORTED_REASONS)
-"""OpenAI parameters that agents don't know."""
+"""OpenAI parameters that agents don't have."""
 
 _NOTHING_IF_EMPTY = frozenset(
     {"stop", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty",
      "thinking"}
 )  # fmt: skip
-"""Those of them that chat clients send with a value that asks for nothing: 0, false, []."""
+"""Those that are accepted with an empty value (0, false, []), which many chat clients send."""
 
 
 class OptionError(ValueError):
-    """An option or parameter that can't be used; ``param`` names it."""
+    """An option or parameter is invalid; ``param`` names it."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -236,13 +235,13 @@ class OptionError(ValueError):
 
 
 class UnsupportedParam(OptionError):
-    """An OpenAI parameter that agents don't know."""
+    """Agents don't have this OpenAI parameter."""
 
 
 def parse_arguments(
     arguments: Mapping[str, Any], *, drop_params: bool, from_caller: Iterable[str] = ()
 ) -> tuple[Options, Params]:
-    """Split and validate what LiteLLM hands over as optional parameters.
+    """Split LiteLLM's optional parameters into options and OpenAI parameters, and validate them.
 
     ``arguments`` is ``optional_params`` with ``extra_body`` merged in; ``from_caller`` names the
     keys that came in a proxy client's request body. Raises `OptionError`.

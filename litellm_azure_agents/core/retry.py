@@ -1,4 +1,4 @@
-"""Which failures may be tried again, and when. No I/O, no clock of its own."""
+"""Which failures may be tried again, and when. No I/O and no clock."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ DEFAULT_RETRIES = 2
 """Attempts after the first, as in the OpenAI clients."""
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0
 MAX_OBEYED_WAIT = 120.0
-"""A Retry-After beyond this is the caller's to wait for: the error is raised at once."""
+"""Seconds. A longer Retry-After is not obeyed: the error is raised at once."""
 POLL_START, POLL_MAX = 0.25, 2.0
-"""Seconds between two looks at a run: adaptive, from 250 ms up."""
+"""Seconds between two polls of a run: the first interval and the longest."""
 
 _AGAIN = re.compile(
     r"(?:try|retry)\w*\s+(?:again\s+)?(?:in|after)\s+(\d+(?:\.\d+)?)\s*(m?s|\w*)", re.I
@@ -22,7 +22,7 @@ _AGAIN = re.compile(
 
 
 def is_retryable(reply: Reply) -> bool:
-    """Refused before anything was done: safe to send again, whatever the request."""
+    """Whether the service refused before it did anything: any request may then be sent again."""
     return reply.status in (429, 503)
 
 
@@ -33,7 +33,7 @@ def backoff(attempt: int, random: Callable[[], float]) -> float:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by the answer's headers; ``now`` is unix time, for the date form."""
+    """Seconds to wait by the reply's headers, None if they don't say; ``now`` is unix time."""
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         value = _number(headers.get(name))
         if value is not None:
@@ -49,7 +49,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def retry_after_in_text(message: str) -> float | None:
-    """Seconds from wording such as "Try again in 17 seconds." (protocols A4)."""
+    """Seconds in a text such as "Try again in 17 seconds." (protocols A4), or None."""
     found = _AGAIN.search(message)
     if not found:
         return None
@@ -61,9 +61,9 @@ def retry_after_in_text(message: str) -> float | None:
 
 
 def poll_intervals(start: float | None) -> Callable[[], float]:
-    """A function that gives the next waiting time of a poll: growing by half, up to 2 s.
+    """A function that returns the seconds until the next poll: growing by half, up to 2 s.
 
-    An explicit ``start`` (the option ``poll_interval``) is kept as it is.
+    An explicit ``start`` (the option ``poll_interval``) does not grow.
     """
     current = POLL_START if start is None else start
 

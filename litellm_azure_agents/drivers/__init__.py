@@ -1,10 +1,5 @@
-"""The only I/O: a sync and an async driver that play a turn's actions over pooled connections.
+"""The only I/O: a sync and an async driver that perform a turn's actions over pooled connections.
 
-They decide nothing: what is sent, waited for, tried again or given out is the turn's business. No
-file outside this folder makes a request.
+Drivers decide nothing: the turn decides what to send, to wait for, to try again and to give out. No
+file outside this folder makes a request or touches a private part of httpx.
 """
-
-from .aio import AsyncDriver, Playing
-from .sync import SyncDriver
-
-__all__ = ["AsyncDriver", "Playing", "SyncDriver"]

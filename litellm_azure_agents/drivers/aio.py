@@ -1,4 +1,4 @@
-"""The async driver; `sync.py` has its twin. Where they differ, asyncio asks for it."""
+"""The async driver; `sync.py` has the sync one. They differ only where asyncio needs it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
-from .pool import async_client
+from .pool import HttpSettings, async_client
 from .shared_replies import replies
 from .sse import EventParser
 from .wire import (
@@ -47,29 +47,31 @@ from .wire import (
 )
 
 MAX_PIECES = 64
-"""How many pieces of a body are read together at most; only those that are there already."""
+"""The most pieces of a body that are read together; only pieces that have already arrived."""
 LOOKS = 3
-"""Rounds of the event loop after which a piece counts as not there: a read that has to ask the
+"""Rounds of the event loop after which a piece counts as not arrived: a read that has to ask the
 socket takes two."""
 
 
 class AsyncDriver:
-    """Plays one turn; iterate `play` for its deltas."""
+    """Performs the actions of one turn or job."""
 
-    def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
+    def __init__(
+        self, token: TokenSource, headers: Mapping[str, str], *, timeout: float, http: HttpSettings
+    ) -> None:
         self._session = Session(token, headers, time.monotonic() + timeout)
-        self._client = async_client()
+        self._client = async_client(http)
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._opening: asyncio.Task[Reply | Lost] | None = None
         self._ahead: asyncio.Future[bytes | None] | None = None
 
     def play(self, turn: Turn) -> Playing:
-        """The turn's deltas. Closed, cancelled or failing before its end, the turn is abandoned."""
+        """The turn's deltas. Abandons the turn if it is closed, cancelled or fails early."""
         return Playing(self, turn)
 
     async def advance(self, actions: Steps) -> list[Delta] | None:
-        """Play ``actions`` until they give out deltas; None at their end."""
+        """Perform ``actions`` until they emit deltas. Returns those, or None at the end."""
         result: Any = None
         try:
             while True:
@@ -81,15 +83,15 @@ class AsyncDriver:
             return None
 
     def finish(self, turn: Turn, actions: Steps, *, complete: bool) -> asyncio.Task[None]:
-        """Clean up, in a task of its own: whoever cancels the one that called (a client that went
-        away cancels every await of it) does not cancel the cleaning up."""
+        """Clean up in a new task, which goes on when the caller's task is cancelled: for a client
+        that went away every await of that task is cancelled."""
         task = asyncio.ensure_future(self._finish(turn, actions, complete))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
         return task
 
     async def perform(self, job: Job) -> Any:
-        """The value of a job. Cancelled or failing before its end, the job is abandoned."""
+        """The value of a job. Abandons the job if it is cancelled or fails before its end."""
         try:
             return await self._value(job.run())
         except BaseException:
@@ -128,8 +130,8 @@ class AsyncDriver:
         await self._drain(complete)
         await self._close()
         if not complete and stream is not None:
-            # A cancel scope (a proxy's client went away) cuts httpx's own closing short, and the
-            # socket would stay open: the service must see that nobody listens.
+            # A cancel scope (a proxy's client went away) interrupts httpx's own closing. Close the
+            # socket here, so that the service sees that nobody reads any more.
             with contextlib.suppress(Exception):
                 await stream.aclose()
 
@@ -137,7 +139,7 @@ class AsyncDriver:
         if isinstance(action, Read):
             return await self._read()
         if isinstance(action, Stream):
-            # Not cancelled with us: what it opens must be known to be closed again (see Salvage).
+            # Goes on when this task is cancelled: its run must be known, to be cancelled.
             self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
             result = await asyncio.shield(self._opening)
             self._opening = None
@@ -253,8 +255,9 @@ class AsyncDriver:
     async def _with_what_is_there(self, first: bytes) -> bytes:
         """``first`` and the pieces behind it that have arrived already.
 
-        httpx gives every HTTP chunk for itself, and a service sends one an event. Read together
-        they become one chunk for LiteLLM, whose handling of a chunk costs far more than reading.
+        httpx returns each HTTP chunk on its own, and the service sends a chunk for each event.
+        Chunks read together become one chunk for LiteLLM, which needs far more time for a chunk
+        than reading it takes.
         """
         pieces = [first]
         while len(pieces) < MAX_PIECES and self._chunks is not None:
@@ -264,7 +267,7 @@ class AsyncDriver:
                 if ahead.done():
                     break
             if not ahead.done() or ahead.exception() is not None or ahead.result() is None:
-                break  # the next read waits for it, raises it, or takes it for the end
+                break  # the next `_piece` handles it
             pieces.append(ahead.result() or b"")
             self._ahead = None
         return b"".join(pieces)
@@ -289,7 +292,7 @@ class AsyncDriver:
             self._ahead.cancel()
             await asyncio.wait([self._ahead])
             if not self._ahead.cancelled():
-                self._ahead.exception()  # seen: asyncio needn't complain of it
+                self._ahead.exception()  # retrieved, so that asyncio does not log it
             self._ahead = None
         if self._response is not None:
             with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError):
@@ -300,8 +303,8 @@ class AsyncDriver:
 class Playing:
     """An asynchronous iterator over the deltas of a turn.
 
-    No generator: an event loop that ends closes all of its generators at once, and one inside
-    another would then be closed twice, of which Python complains.
+    This is not a generator: an event loop that ends closes all of its generators at once. One
+    inside another would then be closed twice, which Python reports as an error.
     """
 
     def __init__(self, driver: AsyncDriver, turn: Turn) -> None:
@@ -324,20 +327,20 @@ class Playing:
             await self.aclose()
             raise
         if deltas is None:
-            if not self._over:  # closed meanwhile, it is cleaned up already
+            if not self._over:  # else it was closed meanwhile and is cleaned up already
                 self._over = True
                 self._driver.finish(self._turn, self._actions, complete=True)
             raise StopAsyncIteration
         return deltas
 
     async def aclose(self) -> None:
-        """Abandon the turn, if it isn't over."""
+        """Abandon the turn if it isn't over."""
         if not self._over:
             self._over = True
             await asyncio.shield(self._driver.finish(self._turn, self._actions, complete=False))
 
     def __del__(self) -> None:
-        """A stream that was begun and dropped is abandoned too, as asyncio does with generators."""
+        """Abandon a turn whose iterator was dropped, as asyncio does with generators."""
         if not self._over and self._loop is not None and not self._loop.is_closed():
             finish = partial(self._driver.finish, self._turn, self._actions, complete=False)
             self._loop.call_soon_threadsafe(finish)

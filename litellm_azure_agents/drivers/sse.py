@@ -1,8 +1,8 @@
 """Bytes of an event stream in, events out (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-Fed with whatever a network read brought, it returns all events completed by it, so that a driver
-knows which events arrived together. Lines are split as bytes, at CR and LF only: U+2028 is text,
-and a character cut in two between reads stays whole. JSON is not decoded here.
+The parser takes the bytes of each network read and returns the events that they complete, so that a
+driver knows which events arrived together. It splits lines as bytes, at CR and LF only: U+2028 is
+text, and a character that two reads cut in half stays whole. It decodes no JSON.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..core.actions import ServerEvent
 
 _MAX_BUFFER = 64 * 1024 * 1024
-"""Bytes of one unfinished event after which a stream is taken for broken."""
+"""Bytes of one unfinished event after which the stream counts as broken."""
 
 
 class EventParser:
@@ -24,7 +24,9 @@ class EventParser:
         self._name = ""
         self._data: list[bytes] = []
         self._size = 0
-        self._skip_lf = False  # the last read ended in CR: an LF that comes next belongs to it
+        self._skip_lf = (
+            False  # the last read ended in CR, so an LF that comes first next belongs to it
+        )
         self._start = True
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
@@ -68,7 +70,7 @@ class EventParser:
             self._size += len(value)
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")
-        return None  # comments (empty name), id, retry and unknown fields carry nothing for us
+        return None  # comments (empty name), id, retry and unknown fields are not needed
 
     def _dispatch(self) -> ServerEvent | None:
         name, self._name = self._name, ""
@@ -77,5 +79,5 @@ class EventParser:
         data = b"\n".join(self._data).decode("utf-8", "replace")
         self._data.clear()
         self._size = 0
-        # The official SDK's tests feed a doubled "data: data: {...}" (protocols A5): be tolerant.
+        # The official SDK's tests have a doubled "data: data: {...}" (protocols A5): accept it.
         return ServerEvent(name or "message", data.removeprefix("data: "))

@@ -1,10 +1,8 @@
-"""The sync driver; `aio.py` has its twin."""
+"""The sync driver; `aio.py` has the async one."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +29,8 @@ from ..core.actions import (
     Turn,
     Wait,
 )
-from .pool import sync_client
+from .deadline import ending_at
+from .pool import HttpSettings, sync_client
 from .shared_replies import replies
 from .sse import EventParser
 from .wire import (
@@ -46,17 +45,18 @@ from .wire import (
 
 
 class SyncDriver:
-    """Plays one turn; iterate `play` for its deltas."""
+    """Performs the actions of one turn or job."""
 
-    def __init__(self, token: TokenSource, headers: Mapping[str, str], *, timeout: float) -> None:
+    def __init__(
+        self, token: TokenSource, headers: Mapping[str, str], *, timeout: float, http: HttpSettings
+    ) -> None:
         self._session = Session(token, headers, time.monotonic() + timeout)
-        self._client = sync_client()
+        self._client = sync_client(http)
         self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] | None = None
-        self._watchdog: threading.Timer | None = None
 
     def play(self, turn: Turn) -> Generator[list[Delta], None, None]:
-        """The turn's deltas. Closed or failing before its end, the turn is abandoned."""
+        """Yields the turn's deltas. Abandons the turn if it is closed or fails before its end."""
         complete = False
         try:
             yield from self._run(turn.run())
@@ -72,7 +72,7 @@ class SyncDriver:
             self._close()
 
     def perform(self, job: Job) -> Any:
-        """The value of a job. Interrupted or failing before its end, the job is abandoned."""
+        """The value of a job. Abandons the job if it is interrupted or fails before its end."""
         try:
             return self._value(job.run())
         except BaseException:
@@ -130,12 +130,12 @@ class SyncDriver:
             except Exception as error:
                 return error
 
-        if len(action.jobs) == 1:  # no thread for what has nothing beside it
+        if len(action.jobs) == 1:  # a single job needs no thread
             return [outcome(action.jobs[0])]
         pool = ThreadPoolExecutor(action.at_once, "azure-agents")
         try:
             return list(pool.map(outcome, action.jobs))
-        finally:  # interrupted, what hasn't begun does not begin
+        finally:  # when interrupted, start no further job
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _exchange(self, request: Request, *, stream: bool = False) -> Reply | Lost:
@@ -144,15 +144,16 @@ class SyncDriver:
             token = session.token.get()
             prepared = None
             try:
-                prepared = session.build(self._client, request, token)
-                response = self._client.send(prepared, stream=True, follow_redirects=False)
-                if stream and is_event_stream(response):
-                    self._attach(response)
-                    return reply_of(response, streaming=True)
-                try:
-                    reply = self._whole(response, request.max_bytes)
-                finally:
-                    response.close()
+                with ending_at(session.deadline):
+                    prepared = session.build(self._client, request, token)
+                    response = self._client.send(prepared, stream=True, follow_redirects=False)
+                    if stream and is_event_stream(response):
+                        self._attach(response)
+                        return reply_of(response, streaming=True)
+                    try:
+                        reply = self._whole(response, request.max_bytes)
+                    finally:
+                        response.close()
             except (httpx.HTTPError, OSError) as error:
                 return session.lost(error)
             finally:
@@ -162,17 +163,13 @@ class SyncDriver:
         return reply
 
     def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
-        if not response.is_success:
-            limit = None
+        if limit is None or not response.is_success:
+            return reply_of(response, response.read())
         content = bytearray()
         if not exceeds(response, limit):
-            late = False
             for chunk in response.iter_bytes():
-                if late:  # a read timeout starts anew with every read
-                    raise httpx.ReadTimeout("the answer didn't end within the timeout")
-                late = self._session.expired()
                 content += chunk
-                if limit is not None and len(content) > limit:
+                if len(content) > limit:
                     break
             else:
                 return reply_of(response, bytes(content))
@@ -183,49 +180,30 @@ class SyncDriver:
         self._response = response
         self._chunks = response.iter_bytes()
         self._session.parser = EventParser()
-        self._watch(self._session.remaining())
-
-    def _watch(self, seconds: float) -> None:
-        """A read timeout starts anew with every read; this ends the stream at the deadline."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-        stream = self._response.extensions.get("network_stream") if self._response else None
-        raw = stream.get_extra_info("socket") if stream is not None else None
-        if isinstance(raw, socket.socket):
-            self._watchdog = threading.Timer(seconds, _shut, (raw,))
-            self._watchdog.daemon = True
-            self._watchdog.start()
 
     def _read(self) -> list[ServerEvent] | Lost | None:
         while self._chunks is not None:
             try:
-                chunk = next(self._chunks, None)
-                events = None if chunk is None else self._session.parser.feed(chunk)
+                with ending_at(self._session.deadline):
+                    chunk = next(self._chunks, None)
+                if chunk is None:
+                    return None
+                events = self._session.parser.feed(chunk)
             except (httpx.HTTPError, OSError, ValueError) as error:
                 return self._session.lost(error)
-            if events is None:
-                return self._session.lost(EOFError("cut")) if self._session.expired() else None
             if events:
                 return events
         return None
 
     def _drain(self, complete: bool) -> None:
-        if complete and self._chunks is not None and self._response is not None:
-            self._watch(DRAIN_SECONDS)
-            with contextlib.suppress(httpx.HTTPError, OSError):
+        if complete and self._chunks is not None:
+            deadline = time.monotonic() + DRAIN_SECONDS
+            with ending_at(deadline), contextlib.suppress(httpx.HTTPError, OSError):
                 for _ in self._chunks:
                     pass
 
     def _close(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
         if self._response is not None:
             with contextlib.suppress(httpx.HTTPError, OSError):
                 self._response.close()
         self._response = self._chunks = None
-
-
-def _shut(raw: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(raw, socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""What both drivers know of httpx beside sending: building requests, reading answers, failures."""
+"""What both drivers share: building httpx requests, reading responses, describing failures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .sse import EventParser
 
 CONNECT_TIMEOUT = 15.0
 CLEANUP_SECONDS = 5.0
-"""Within this a call that ended early cancels its run."""
+"""How long a call that ended early may take to cancel its run."""
 DRAIN_SECONDS = 0.25
-"""How long the end of a finished stream is waited for, so that its connection can be used again."""
+"""How long to wait for the end of a finished stream, so that its connection can be used again."""
 
 
 class Session:
-    """What both drivers know of one call: who asks, and until when."""
+    """Per-call state: credentials, headers, deadline, parser."""
 
     def __init__(self, token: TokenSource, headers: Mapping[str, str], deadline: float) -> None:
         self.token = token
@@ -30,16 +30,19 @@ class Session:
         self.parser = EventParser()
 
     def remaining(self) -> float:
+        """Seconds until the deadline, more than 0."""
         return max(self.deadline - time.monotonic(), 0.001)
 
     def expired(self) -> bool:
-        return time.monotonic() >= self.deadline - 0.02  # a read's own timeout ends a trifle early
+        """Whether the deadline has passed; a read's own timeout may end a moment before it."""
+        return time.monotonic() >= self.deadline - 0.02
 
     def timeout(self) -> httpx.Timeout:
         remaining = self.remaining()
         return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
 
     def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, token: str) -> Any:
+        """The httpx request; `close_upload` must be called for it at the end."""
         headers = {**self.headers, **request.headers}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -64,6 +67,7 @@ class Session:
         )
 
     def lost(self, error: Exception) -> Lost:
+        """What a failed exchange means: why, and whether the service may have acted on it."""
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if not isinstance(error, unsent):
@@ -79,13 +83,14 @@ def reply_of(response: httpx.Response, content: bytes = b"", *, streaming: bool 
 
 
 def close_upload(prepared: httpx.Request | None) -> None:
-    """An uploaded file is open from the building of its request to the answer."""
+    """Close the file that `Session.build` opened for an upload."""
     file = prepared.extensions.get("azure_agents_file") if prepared is not None else None
     if file is not None and not isinstance(file, bytes):
         file.close()
 
 
 def exceeds(response: httpx.Response, limit: int | None) -> bool:
+    """Whether the headers say that the body is larger than ``limit``."""
     length: str = response.headers.get("content-length", "")
     return limit is not None and length.isdecimal() and int(length) > limit
 

@@ -1,50 +1,47 @@
-"""LiteLLM's arguments -> a call, the turn that makes it, and where its tokens come from."""
+"""LiteLLM's arguments -> a call, its connection, and the turn that makes it."""
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import litellm
 
-from ..auth.resolve import NO_TOKEN, CredentialError, TokenSource, resolve_token_source
+from ..auth.resolve import NO_TOKEN
 from ..content.messages import Message, check_messages, describe
 from ..core import errors
-from ..core.actions import Turn
-from ..core.call import Call
+from ..core.call import Call, read_limits
 from ..core.endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
 from ..core.options import OptionError, Options, Params, UnsupportedParam, parse_arguments
-from ..core.retry import DEFAULT_RETRIES
-from ..drivers import AsyncDriver, SyncDriver
+from ..drivers.connection import Connection, open_connection
 from ..responses.identity import agent_headers
 from ..responses.target import Target, resolve_target
 from ..responses.turn import ResponseTurn
 from ..threads.turn import ThreadTurn
 from .chunks import ChunkFactory
-from .health_check import Ping
+from .connection import http_settings
+from .health_check import HealthCheck
+from .names import ROUTE
 
-DEFAULT_TIMEOUT = 600.0
-_HEALTH_CHECK = "litellm-internal-health-check"
+_HEALTH_CHECK_TAG = "litellm-internal-health-check"
+_CREDENTIALS = (
+    "azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A call ready to be driven."""
+    """A call that is ready to be made."""
 
-    call: Call
-    turn: Turn
-    token: TokenSource
+    connection: Connection
+    turn: ThreadTurn | ResponseTurn | HealthCheck
     factory: ChunkFactory
 
-    def sync_driver(self) -> SyncDriver:
-        return SyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
-
-    def async_driver(self) -> AsyncDriver:
-        return AsyncDriver(self.token, self.call.headers, timeout=self.call.remaining())
+    @property
+    def context(self) -> errors.Context:
+        """What errors say of the call: the turn's context, which has the ids that it learned."""
+        return self.turn.call.context
 
 
 def prepare(
@@ -60,9 +57,9 @@ def prepare(
     provider: str,
     **_: Any,
 ) -> Prepared:
-    """Understand LiteLLM's arguments. Raises LiteLLM exceptions; nothing has been sent then."""
-    agent = model.removeprefix("agents/")
-    context = errors.Context(model=model, provider=provider, agent=agent)
+    """Read and check LiteLLM's arguments for a completion. Raises LiteLLM's exceptions; nothing has
+    been sent then."""
+    context = context_of(model, provider)
     arguments = dict(optional_params)
     extra = arguments.pop("extra_body", None)
     arguments = {**(extra if isinstance(extra, Mapping) else {}), **arguments}
@@ -72,31 +69,32 @@ def prepare(
             drop_params=drops_params(litellm_params),
             from_caller=body_keys(litellm_params),
         )
-        seconds, retries = read_timeout(timeout), read_retries(arguments.get("max_retries"))
     except UnsupportedParam as error:
         raise errors.unsupported(context, str(error), param=error.param) from None
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
-    ping = _is_health_check(litellm_params)
+    is_health_check = _is_health_check(litellm_params)
     try:
-        checked = [] if ping else check_messages(messages)
+        checked = [] if is_health_check else check_messages(messages)
     except ValueError as error:
         raise errors.bad_request(context, describe(messages, error), param="messages") from None
-    call, target = build_call(
+    connection, target = open_call(
         context,
         api_base=api_base,
+        api_key=api_key,
         options=options,
         params=params,
         messages=checked,
         headers=headers or {},
         litellm_params=litellm_params,
         metadata=litellm_params.get("metadata"),
-        timeout=seconds,
-        max_retries=retries,
+        timeout=timeout,
+        max_retries=arguments.get("max_retries"),
     )
-    turn: Turn
-    if ping:
-        turn = Ping(call, target)
+    call = connection.call
+    turn: ThreadTurn | ResponseTurn | HealthCheck
+    if is_health_check:
+        turn = HealthCheck(call, target)
     else:
         turn = ThreadTurn(call) if target is None else ResponseTurn(call, target)
     factory = ChunkFactory(
@@ -105,30 +103,40 @@ def prepare(
         custom_pricing=litellm_params.get("input_cost_per_token") is not None,
         old_functions=bool(params.functions),
     )
-    return Prepared(call, turn, token_for(call, target, api_key, litellm_params), factory)
+    return Prepared(connection, turn, factory)
 
 
-def build_call(
+def context_of(model: str, provider: str) -> errors.Context:
+    """What errors say of a call; ``model`` is ``agents/<agent>`` or ``<agent>``."""
+    return errors.Context(model=model, provider=provider, agent=model.removeprefix(ROUTE))
+
+
+def open_call(
     context: errors.Context,
     *,
     api_base: str | None,
+    api_key: str | None,
     options: Options,
-    params: Params,
-    messages: Sequence[Message],
-    headers: Mapping[str, Any],
     litellm_params: Mapping[str, Any],
+    headers: Mapping[str, Any],
     metadata: Any,
-    timeout: float,
-    max_retries: int,
-) -> tuple[Call, Target | None]:
-    """The call, and where its agent is if it is a new one. ``metadata`` is the proxy's own."""
+    timeout: Any,
+    max_retries: Any,
+    params: Params | None = None,
+    messages: Sequence[Message] = (),
+) -> tuple[Connection, Target | None]:
+    """The connection of a call, and the endpoint of its agent if that is a new one.
+
+    ``metadata`` is the proxy's own. Raises BadRequestError and AuthenticationError.
+    """
+    seconds, retries = read_limits(context, timeout, max_retries)
     agent, version = context.agent, litellm_params.get("api_version")
     sent = {str(name): str(value) for name, value in headers.items()}
     target: Target | None = None
     try:
         check_agent(agent)
         base = resolve_base(api_base)
-        if not is_classic(agent, options):
+        if not _is_classic(agent, options):
             target = resolve_target(
                 base, agent, style=options.endpoint_style, api_version=version and str(version)
             )
@@ -139,75 +147,59 @@ def build_call(
     call = Call(
         agent=agent,
         endpoint=Endpoint(base, str(version or API_VERSIONS[0])),
+        context=context,
         messages=messages,
         options=options,
-        params=params,
-        context=context,
-        clock=time.monotonic,
-        started=time.monotonic(),
-        timeout=timeout,
-        random=random.random,
-        max_retries=max_retries,
+        params=params or Params(),
+        timeout=seconds,
+        max_retries=retries,
         call_id=litellm_params.get("litellm_call_id"),
         headers={**sent, "Accept": "text/event-stream, application/json"},
         drop_params=drops_params(litellm_params),
     )
-    return call, target
+    credentials = {name: litellm_params.get(name) for name in _CREDENTIALS}
+    credentials |= {"api_key": api_key, "credential": options.credential}
+    http = http_settings()
+    if target is not None and target.style == "container" and not any(credentials.values()):
+        # A container asks for no token, and must not get one that was meant for another server.
+        return Connection(call, NO_TOKEN, http), target
+    return open_connection(call, http, scope=options.azure_scope, **credentials), target
 
 
 def drops_params(litellm_params: Mapping[str, Any]) -> bool:
-    """Whether the caller wants parameters dropped that agents don't take."""
+    """Whether parameters that agents don't take are to be dropped."""
     return bool(litellm_params.get("drop_params") or litellm.drop_params)
 
 
-def is_classic(agent: str, options: Options) -> bool:
-    """Whether ``agent`` is reached by threads and runs: ``asst_…``, unless the option says else."""
-    if options.protocol is not None:
-        return options.protocol == "threads"
-    return agent.startswith("asst_")
-
-
-def token_for(
-    call: Call, target: Target | None, api_key: str | None, params: Mapping[str, Any]
-) -> TokenSource:
-    """Where the bearer tokens of a call come from."""
-    options = call.options
-    names = ("azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret")
-    given: dict[str, Any] = {name: params.get(name) for name in names}
-    named = any((api_key, options.credential, *given.values()))
-    if target is not None and target.style == "container" and not named:
-        return NO_TOKEN  # a container asks for none (protocols C), and mustn't get another's
-    try:
-        return resolve_token_source(
-            api_key=api_key,
-            credential=options.credential,
-            scope=options.azure_scope,
-            **given,
-        )
-    except CredentialError as error:
-        raise errors.authentication(call.context, str(error)) from None
-
-
 def body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
-    """The keys that a proxy's client put into its request (protocols D6)."""
+    """The keys that a proxy's client put into its request body."""
     request = litellm_params.get("proxy_server_request")
     body = request.get("body") if isinstance(request, Mapping) else None
     if not isinstance(request, Mapping) or not isinstance(body, Mapping):
         return set()
     extra = body.get("extra_body")
-    # Credentials are left out of that copy of the body, and named beside it.
+    # LiteLLM leaves credentials out of this copy of the body, and names them beside it.
     secrets = request.get("credential_fields") or ()
     return {*body, *(extra if isinstance(extra, Mapping) else ()), *secrets} - {"headers"}
 
 
+def _is_classic(agent: str, options: Options) -> bool:
+    """Whether the agent has threads and runs: ``asst_…``, unless the option says otherwise."""
+    if options.protocol is not None:
+        return options.protocol == "threads"
+    return agent.startswith("asst_")
+
+
 def _is_health_check(litellm_params: Mapping[str, Any]) -> bool:
-    """LiteLLM's own health check, which must not leave a thread behind (protocols D11). A client
-    that sends its tag has a request, which the check has not."""
+    """Whether this is LiteLLM's own health check, which must not leave a thread behind.
+
+    A proxy's client may send the same tag, but its call has a request; the health check has none.
+    """
     if litellm_params.get("proxy_server_request"):
         return False
     # Before LiteLLM 1.106 the tag is in litellm_metadata.
     found = [litellm_params.get(name) for name in ("metadata", "litellm_metadata")]
-    return any(_HEALTH_CHECK in (m.get("tags") or ()) for m in found if isinstance(m, Mapping))
+    return any(_HEALTH_CHECK_TAG in (m.get("tags") or ()) for m in found if isinstance(m, Mapping))
 
 
 def _base_model(litellm_params: Mapping[str, Any]) -> str | None:
@@ -216,25 +208,3 @@ def _base_model(litellm_params: Mapping[str, Any]) -> str | None:
         info.get("base_model") if isinstance(info, Mapping) else None
     )
     return str(found) if found else None
-
-
-def read_timeout(timeout: Any) -> float:
-    """LiteLLM's ``timeout`` in seconds, the default for None; OptionError for what is none."""
-    if isinstance(timeout, httpx.Timeout):
-        timeout = timeout.read
-    try:
-        seconds = DEFAULT_TIMEOUT if timeout is None else float(timeout)
-    except (TypeError, ValueError):
-        raise OptionError(f"timeout is a number of seconds, not {timeout!r}", "timeout") from None
-    if not seconds > 0:
-        raise OptionError(f"timeout must be greater than 0, not {timeout!r}", "timeout")
-    return min(seconds, 1e6)  # sockets and timers know no infinity
-
-
-def read_retries(value: Any) -> int:
-    """LiteLLM's ``max_retries``, the default for None; OptionError for what is no number."""
-    try:
-        # int() takes "3" from a configuration; it would also make 2 of 2.5.
-        return DEFAULT_RETRIES if value is None else max(int(str(value)), 0)
-    except ValueError:
-        raise OptionError(f"max_retries is a whole number, not {value!r}", "max_retries") from None

@@ -1,7 +1,6 @@
-"""Deltas -> LiteLLM's chunks and messages, which carry the thread id; usage, cost, finish reasons.
+"""Deltas -> LiteLLM's chunks and responses, with ids, usage, cost and finish reasons.
 
-One of the two modules below ``handler.py`` that speak LiteLLM's types (``errors.py`` is the other).
-A non-streamed answer is the same deltas folded into one message.
+An answer that is not streamed is the same deltas folded into one message.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,26 +37,26 @@ _HEADER_IDS = (
 
 
 def response_headers(ids: Mapping[str, str]) -> dict[str, str]:
-    """Headers by which LiteLLM's proxy shows the ids (as ``llm_provider-x-thread-id`` …)."""
+    """The ids as headers; LiteLLM's proxy sends them as ``llm_provider-x-thread-id`` …"""
     return {f"x-{name.replace('_', '-')}": ids[name] for name in _HEADER_IDS if name in ids}
 
 
 @dataclass(slots=True)
 class ChunkFactory:
-    """Makes the chunks of one answer: one id, one creation time, the ids of the thread on each."""
+    """Makes the chunks or the response of one answer, all with one id and one creation time."""
 
     model: str
     base_model: str | None = None
     custom_pricing: bool = False
     old_functions: bool = False
-    """The client speaks of ``function_call``, as before there were tools."""
+    """The client sent ``functions``, so it gets ``function_call`` instead of ``tool_calls``."""
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4()}")
     created: int = field(default_factory=lambda: int(time.time()))
     _first: bool = True
     _listed: Counter[str] = field(default_factory=Counter)
 
     def chunk(self, delta: Delta, ids: Mapping[str, str]) -> ModelResponseStream:
-        """The chunk for ``delta``; ``ids`` ride in hidden params and provider-specific fields."""
+        """The chunk for ``delta``; hidden params and provider-specific fields hold ``ids``."""
         content: dict[str, Any] = {"content": delta.text or None}
         if self._first:
             self._first = False
@@ -84,9 +83,9 @@ class ChunkFactory:
             name: self._numbered(name, value) if isinstance(value, list) else value
             for name, value in delta.fields.items()
         }
-        out = LiteLLMDelta(**content, provider_specific_fields={**ids, **fields})
+        out: Any = LiteLLMDelta(**content, provider_specific_fields={**ids, **fields})
         if delta.refusal:
-            out.refusal = delta.refusal  # type: ignore[attr-defined]
+            out.refusal = delta.refusal
         chunk = ModelResponseStream(
             id=self.id,
             created=self.created,
@@ -107,36 +106,26 @@ class ChunkFactory:
         return chunk
 
     def fold(
-        self, deltas: Iterable[Delta], ids: Mapping[str, str], into: ModelResponse
+        self, deltas: Sequence[Delta], ids: Mapping[str, str], into: ModelResponse
     ) -> ModelResponse:
-        """All ``deltas`` as one response, written into the object that LiteLLM gives for it."""
-        text: list[str] = []
-        reasoning: list[str] = []
-        refusal: list[str] = []
-        calls: list[dict[str, Any]] = []
-        annotations: list[Any] = []
-        images: list[Any] = []
+        """All ``deltas`` as one response. Fills and returns ``into``, LiteLLM's object for it."""
+        refusal = "".join(delta.refusal for delta in deltas)
+        annotations = [note for delta in deltas for note in delta.annotations]
+        images: list[Any] = [image for delta in deltas for image in delta.images]
+        usage = next((delta.usage for delta in reversed(deltas) if delta.usage), None)
+        model = next((d.service_model for d in reversed(deltas) if d.service_model), None)
+        finish = next((d.finish_reason for d in reversed(deltas) if d.finish_reason), "stop")
         fields: dict[str, Any] = {}
-        usage: Usage | None = None
-        model: str | None = None
-        finish = "stop"
+        calls: list[dict[str, Any]] = []
         for delta in deltas:
-            text.append(delta.text)
-            reasoning.append(delta.reasoning)
-            refusal.append(delta.refusal)
-            annotations += delta.annotations
-            images += delta.images
             merge_fields(fields, delta.fields)
-            usage = delta.usage or usage
-            model = delta.service_model or model
-            finish = delta.finish_reason or finish
             piece = delta.tool_call
             if piece is not None:
                 if piece.index == len(calls):
                     calls.append({"id": piece.id, "name": piece.name, "arguments": []})
                 calls[piece.index]["arguments"].append(piece.arguments)
-        message = Message(
-            content="".join(text) or (None if calls or images else ""),
+        message: Any = Message(  # older versions of LiteLLM declare no `refusal`
+            content="".join(delta.text for delta in deltas) or (None if calls or images else ""),
             role="assistant",
             tool_calls=[
                 {
@@ -147,22 +136,21 @@ class ChunkFactory:
                 for call in calls
             ]
             or None,
-            reasoning_content="".join(reasoning) or None,
+            reasoning_content="".join(delta.reasoning for delta in deltas) or None,
             images=images or None,
             provider_specific_fields={**ids, **fields},
         )
         if annotations:  # not in the constructor: LiteLLM's type knows url_citation only
             message.annotations = annotations
-        if any(refusal):
-            message.refusal = "".join(refusal)  # type: ignore[attr-defined]
+        if refusal:
+            message.refusal = refusal
         into.id = self.id
         into.created = self.created
         into.model = self.model
         if calls and self.old_functions:
             call = calls[0]
-            message.function_call = FunctionCall(
-                name=call["name"], arguments="".join(call["arguments"])
-            )
+            arguments = "".join(call["arguments"])
+            message.function_call = FunctionCall(name=call["name"], arguments=arguments)
             message.tool_calls = None
         into.choices = [Choices(index=0, finish_reason=self._finish(finish), message=message)]
         hidden = into._hidden_params
@@ -177,8 +165,8 @@ class ChunkFactory:
         return into
 
     def _numbered(self, name: str, entries: list[Any]) -> list[Any]:
-        """The entries as lists of deltas have them: with an ``index`` that runs through the
-        stream. The openai client's ``stream()`` joins lists by it, and fails without."""
+        """The entries of a list with an ``index`` each, which counts through the whole stream: the
+        openai client's ``stream()`` joins lists by it, and fails without."""
         start = self._listed[name]
         self._listed[name] += len(entries)
         return [
@@ -207,15 +195,43 @@ def price_of(models: Iterable[str | None], usage: LiteLLMUsage) -> float | None:
 
 
 def _priced_names(name: str) -> list[str]:
-    """What LiteLLM's price list may call a model of a project: Azure OpenAI's, one of the other
-    models that Foundry sells, or as it is, unless LiteLLM would print its list of providers."""
+    """The names that a project's model may have in LiteLLM's price list: as one of Azure OpenAI, as
+    another one of Foundry, or as it is (if LiteLLM knows it: else it prints a list of providers).
+    """
     known = name in litellm.model_cost or "/" in name
     return [f"azure/{name}", f"azure_ai/{name}", *([name] if known else [])]
 
 
+# -- LiteLLM's hidden params -------------------------------------------------------------------
+
+
+def add_ids(wrapper: Any, ids: Mapping[str, str]) -> None:
+    """Put the ids into the hidden params of LiteLLM's stream object."""
+    for hidden in (wrapper._hidden_params, getattr(wrapper, "_base_hidden_params", None)):
+        if isinstance(hidden, dict):
+            hidden.update(ids)
+
+
+def cost_of(response: Any) -> float | None:
+    """The cost that LiteLLM reports for a response, None if it knows none."""
+    cost: float | None = response._hidden_params.get("response_cost")
+    return cost
+
+
+def replace_cost(response: Any, cost: float) -> None:
+    """Make LiteLLM report ``cost`` for a response, if it reports one at all."""
+    if "response_cost" in response._hidden_params:
+        response._hidden_params["response_cost"] = cost
+
+
+# -- folding -----------------------------------------------------------------------------------
+
+
 def merge_fields(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    """Fold provider-specific fields of several deltas: lists grow by id (see ``traces.py``), other
-    values are replaced."""
+    """Add a delta's provider-specific ``fields`` to those of the deltas before it.
+
+    Entries of lists are merged by their id, see `fold_by_id`; other values replace what was there.
+    """
     for name, value in fields.items():
         if isinstance(value, list):
             into[name] = fold_by_id(into.get(name) or [], value)
@@ -224,7 +240,7 @@ def merge_fields(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
 
 
 def map_usage(usage: Usage) -> LiteLLMUsage:
-    """Our neutral counts as LiteLLM's Usage."""
+    """``usage`` as LiteLLM's type."""
     return LiteLLMUsage(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,

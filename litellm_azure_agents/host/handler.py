@@ -1,8 +1,8 @@
-"""What LiteLLM calls: each method is one driver call.
+"""The handlers that LiteLLM calls for completions.
 
-`AzureAgents` serves the provider ``azure_agents/``; `AgentsRoute` serves ``azure_ai/agents/`` and,
-being asked for a coroutine there, hands streams back only once they have begun (protocols D4).
-Both understand their arguments in the same way, see ``prepare.py``.
+`AzureAgents` serves the provider ``azure_agents/``, `AgentsRoute` the route ``azure_ai/agents/``.
+LiteLLM awaits the latter's coroutine, so it can return a stream only after the stream has begun;
+what fails before then is raised by the call itself. Both read their arguments by `prepare`.
 """
 
 from __future__ import annotations
@@ -25,47 +25,40 @@ from litellm.types.utils import ModelResponse, ModelResponseStream
 from ..answer.answer import Delta
 from ..core import errors
 from .arguments import Prepared, prepare
-from .chunks import response_headers
+from .chunks import add_ids, response_headers
+from .names import BUILTIN, PROVIDER
 
-PROVIDER = "azure_agents"
-
-
-# -- driving -----------------------------------------------------------------------------------
+# -- making calls ------------------------------------------------------------------------------
 
 
 def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
     """The whole answer, sync."""
-    try:
-        deltas = [d for batch in prepared.sync_driver().play(prepared.turn) for d in batch]
+    with errors.translating(prepared.context):
+        driver = prepared.connection.sync_driver()
+        deltas = [delta for batch in driver.play(prepared.turn) for delta in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
-    except Exception as error:
-        raise errors.translated(prepared.call.context, error) from error.__cause__
 
 
 async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
     """The whole answer, async."""
-    try:
-        deltas = [d async for b in prepared.async_driver().play(prepared.turn) for d in b]
+    with errors.translating(prepared.context):
+        driver = prepared.connection.async_driver()
+        deltas = [delta async for batch in driver.play(prepared.turn) for delta in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
-    except Exception as error:
-        raise errors.translated(prepared.call.context, error) from error.__cause__
 
 
 def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
     """The chunks, sync; returns when the first is there, and raises what comes before it."""
-    batches = prepared.sync_driver().play(prepared.turn)
-    try:
+    batches = prepared.connection.sync_driver().play(prepared.turn)
+    with errors.translating(prepared.context):
         first: list[Delta] = next(batches, [])
-    except Exception as error:
-        raise errors.translated(prepared.call.context, error) from error.__cause__
 
     def chunks() -> Iterator[ModelResponseStream]:
         try:
-            yield from _chunks(prepared, first)
-            for batch in batches:
-                yield from _chunks(prepared, batch)
-        except Exception as error:
-            raise errors.translated(prepared.call.context, error) from error.__cause__
+            with errors.translating(prepared.context):
+                yield from _chunks(prepared, first)
+                for batch in batches:
+                    yield from _chunks(prepared, batch)
         finally:
             batches.close()
 
@@ -74,21 +67,18 @@ def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
 
 async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, None]:
     """The chunks, async; returns when the first is there, and raises what comes before it."""
-    batches = prepared.async_driver().play(prepared.turn)
-    try:
+    batches = prepared.connection.async_driver().play(prepared.turn)
+    with errors.translating(prepared.context):
         first: list[Delta] = await anext(batches, [])
-    except Exception as error:
-        raise errors.translated(prepared.call.context, error) from error.__cause__
 
     async def chunks() -> AsyncGenerator[ModelResponseStream, None]:
         try:
-            for chunk in _chunks(prepared, first):
-                yield chunk
-            async for batch in batches:
-                for chunk in _chunks(prepared, batch):
+            with errors.translating(prepared.context):
+                for chunk in _chunks(prepared, first):
                     yield chunk
-        except Exception as error:
-            raise errors.translated(prepared.call.context, error) from error.__cause__
+                async for batch in batches:
+                    for chunk in _chunks(prepared, batch):
+                        yield chunk
         finally:
             await batches.aclose()
 
@@ -125,7 +115,7 @@ class _LazyStream:
 class AzureAgents(CustomLLM):
     """The provider ``azure_agents/<agent>``: Azure AI Foundry agents as chat models.
 
-    Registered by `register`; the methods are LiteLLM's and take the keywords of protocols D3.
+    `register` registers it. The methods are those of LiteLLM's custom providers.
     """
 
     def completion(self, *args: Any, **kwargs: Any) -> ModelResponse:
@@ -147,8 +137,11 @@ class AzureAgents(CustomLLM):
 
 
 class _Later(Coroutine[Any, Any, Any]):
-    """A coroutine that is made when it is awaited: a call that is cancelled at once makes LiteLLM
-    drop it before, of which Python would warn if it were a true one."""
+    """A coroutine that is created when it is awaited.
+
+    When a call is cancelled at once, LiteLLM drops the coroutine without awaiting it; of a real one
+    Python would warn.
+    """
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._make = make
@@ -181,14 +174,14 @@ class AgentsRoute:
         """What LiteLLM's dispatch calls; for async calls a coroutine, which it awaits."""
         if acompletion:
             return _Later(lambda: AgentsRoute._acompletion(stream=bool(stream), **kwargs))
-        prepared = prepare(provider="azure_ai", **kwargs)
+        prepared = prepare(provider=BUILTIN, **kwargs)
         if stream:
             return _wrap(_stream(prepared), prepared, kwargs)
         return complete(prepared, kwargs["model_response"])
 
     @staticmethod
     async def _acompletion(*, stream: bool, **kwargs: Any) -> Any:
-        prepared = prepare(provider="azure_ai", **kwargs)
+        prepared = prepare(provider=BUILTIN, **kwargs)
         if stream:
             return _wrap(await astream(prepared), prepared, kwargs)
         return await acomplete(prepared, kwargs["model_response"])
@@ -198,8 +191,11 @@ _stream = stream
 
 
 def _wrap(chunks: Any, prepared: Prepared, kwargs: Mapping[str, Any]) -> Any:
-    """LiteLLM's stream object. Our provider's name gets its rules for custom chunks (protocols D5);
-    the ids go into its hidden params, from which it makes the last chunk's."""
+    """LiteLLM's stream object for ``chunks``.
+
+    Our provider's name makes LiteLLM treat the chunks as a custom provider's. The ids go into the
+    wrapper's hidden params, which LiteLLM copies to the last chunk.
+    """
     ids = prepared.turn.ids
     wrapper = litellm.CustomStreamWrapper(
         completion_stream=chunks,
@@ -208,7 +204,5 @@ def _wrap(chunks: Any, prepared: Prepared, kwargs: Mapping[str, Any]) -> Any:
         logging_obj=kwargs["logging_obj"],
         _response_headers=response_headers(ids),
     )
-    for hidden in (wrapper._hidden_params, getattr(wrapper, "_base_hidden_params", None)):
-        if isinstance(hidden, dict):
-            hidden.update(ids)
+    add_ids(wrapper, ids)
     return wrapper

@@ -1,4 +1,4 @@
-"""LiteLLM's health check: is the agent there, and may we use it? Leaves nothing behind."""
+"""LiteLLM's health check: whether the agent exists and may be used. Leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..responses.service import definition_of
 from ..responses.target import Target
 
 
-class Ping:
+class HealthCheck:
     """A turn that reads the agent's definition instead of starting a run."""
 
     def __init__(self, call: Call, target: Target | None = None) -> None:
-        self._call = call
+        self.call = call
         self._target = target
         self._answer = Answer()
 
@@ -28,8 +28,8 @@ class Ping:
         return self._answer.ids
 
     def run(self) -> Steps:
-        """GET of the agent; "ok" as the answer."""
-        call, target, doing = self._call, self._target, "read the agent"
+        """Read the agent; the answer is "ok". Raises what reading it raises."""
+        call, target, doing = self.call, self._target, "read the agent"
         agent: Mapping[str, Any] = {}
         if target is None:
             url = call.endpoint.url("assistants", call.agent)
@@ -39,22 +39,25 @@ class Ping:
                 (yield from read(call, target.definition_url, doing=doing, having=("name",)))
             )
         else:
-            yield from self._knock(target)
+            yield from self._probe(target)
         self._answer.text("ping", "ok")
         self._answer.finish("stop", usage=Usage(0, 0, 0), model=as_text(agent.get("model")))
         yield Emit(self._answer.take())
 
-    def _knock(self, target: Target) -> Steps:
-        """A container says whether it is ready; a published application only whether it lets us
-        in, since it has nothing to read: that the response isn't there is a good answer."""
+    def _probe(self, target: Target) -> Steps:
+        """Check an endpoint that has no definition to read.
+
+        A container has a readiness route. A published application has only its responses: a reply
+        that there is no such response shows that it is reachable and accepts the credential.
+        """
         doing = "reach the agent"
         if target.style == "container":
-            yield from fetch(self._call, target.endpoint.url("readiness"), doing=doing)
+            yield from fetch(self.call, target.endpoint.url("readiness"), doing=doing)
             return
         action = Send(Request("GET", target.url("resp_ping")))
-        reply = yield from request(self._call, action, doing=doing, repeatable=True)
+        reply = yield from request(self.call, action, doing=doing, repeatable=True)
         if not reply.ok and reply.status not in (400, 404, 405):
-            raise errors.from_reply(self._call.context, reply, doing=doing)
+            raise errors.from_reply(self.call.context, reply, doing=doing)
 
     def abandon(self) -> Steps:
         """Nothing is owed."""

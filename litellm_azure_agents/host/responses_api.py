@@ -1,137 +1,127 @@
-"""`litellm.responses` for new agents: the service's own events and objects, nothing translated.
+"""LiteLLM's Responses API for new agents, for creating responses and for stored ones.
 
-LiteLLM hands over what it would have sent; the request goes out by our drivers, with our
-credentials, retries and errors, and the answer back into LiteLLM's objects, which encode ids, log
-and count as they do for every provider. The agent of the model string can't be swapped.
+LiteLLM hands over what it would have sent. The request goes out by our drivers, with our
+credentials, retries and errors. The service's own objects and events go back into LiteLLM's
+objects, which encode ids, log and count as for every provider. The model string names the agent;
+nothing in a request can name another.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+import json
+from collections.abc import Generator, Mapping
 from typing import Any, cast
 
-import httpx
 from pydantic import BaseModel
 
-from ..auth.resolve import TokenSource
 from ..core import errors
-from ..core.actions import Reply, ServerEvent
-from ..core.call import Call
-from ..core.options import OptionError, Options, Params, parse_arguments
-from ..drivers import AsyncDriver, Playing, SyncDriver
+from ..core.actions import Reply, Request
+from ..core.endpoint import check_id
+from ..core.options import OptionError, Options, parse_arguments
+from ..drivers.connection import Connection, Requests
+from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
 from ..responses import items
-from ..responses.passthrough import NativeTurn
+from ..responses.passthrough import NativeTurn, stored_exchange
 from ..responses.target import Target
-from .arguments import body_keys, build_call, read_retries, read_timeout, token_for
+from .arguments import body_keys, context_of, open_call
 from .chunks import map_usage, price_of
-from .handler import PROVIDER
+from .names import BUILTIN, PROVIDER, ROUTE
 
 PASSED = ("conversation", "structured_inputs", "agent_session_id")
 """Fields of a request that LiteLLM doesn't know, and hands over among its own parameters."""
 NAMES_THE_AGENT = ("agent_reference", "agent", "model")
 
 
-# -- between LiteLLM's handler and the turn ----------------------------------------------------
+# -- creating a response -----------------------------------------------------------------------
 
 
 def respond(**given: Any) -> Any:
     """What ``BaseLLMHTTPHandler.response_api_handler`` does, for an agent."""
     if given.get("_is_async"):
         return _arespond(given)
-    turn, token = _prepare(given)
-    driver = SyncDriver(token, turn.call.headers, timeout=turn.call.remaining())
-    batches = cast(Generator[list[Any], None, None], driver.play(turn))
-    try:
+    turn, connection = _prepare(given)
+    batches = cast(Generator[list[Any], None, None], connection.sync_driver().play(turn))
+    with errors.translating(turn.call.context):
         next(batches, None)
         if not turn.body.get("stream"):
             batches.close()
             return _response(given, turn)
-    except Exception as error:
-        raise errors.translated(turn.call.context, error) from error.__cause__
-    return _iterator("SyncResponsesAPIStreamingIterator", given, turn, _SyncBody(turn, batches))
+    body = EventBody(turn.call.context, batches)
+    return _iterator("SyncResponsesAPIStreamingIterator", given, turn, body)
 
 
 async def _arespond(given: Mapping[str, Any]) -> Any:
-    turn, token = _prepare(given)
-    driver = AsyncDriver(token, turn.call.headers, timeout=turn.call.remaining())
-    batches = driver.play(turn)
-    try:
+    turn, connection = _prepare(given)
+    batches = connection.async_driver().play(turn)
+    with errors.translating(turn.call.context):
         await anext(batches, None)
         if not turn.body.get("stream"):
             await batches.aclose()
             return _response(given, turn)
-    except Exception as error:
-        raise errors.translated(turn.call.context, error) from error.__cause__
-    return _iterator("ResponsesAPIStreamingIterator", given, turn, _AsyncBody(turn, batches))
+    body = AsyncEventBody(turn.call.context, batches)
+    return _iterator("ResponsesAPIStreamingIterator", given, turn, body)
 
 
-def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, TokenSource]:
+def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, Connection]:
     litellm_params = params_of(given)
     extra = dict(given.get("extra_body") or {})
-    context = context_of(given, given["model"])
+    context = context_of(given["model"], given.get("custom_llm_provider") or BUILTIN)
     try:
         options = own_options(litellm_params, extra)
         body = build_native_body(given, litellm_params, extra, options)
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
-    call, target, token = understand(given, context, options)
+    connection, target = _open(given, context, options)
     _check_agent_fields({**litellm_params, **extra}, target, context)
-    logged = given["logging_obj"]
-    logged.model_call_details["custom_llm_provider"] = "azure_ai"  # by which streams are priced
-    logged.pre_call(
-        input=given["input"],
-        api_key="",
-        additional_args={"complete_input_dict": body, "api_base": target.url(), "headers": {}},
-    )
-    return NativeTurn(call, target, body), token
+    # By this name LiteLLM finds the prices for a stream.
+    given["logging_obj"].model_call_details["custom_llm_provider"] = BUILTIN
+    _log_request(given, input=given["input"], body=body, url=target.url())
+    return NativeTurn(connection.call, target, body), connection
 
 
 def params_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """LiteLLM's parameters, those that it doesn't know included."""
+    """LiteLLM's parameters, with those that it doesn't know."""
     params = given["litellm_params"]
     return {**vars(params), **(params.model_extra or {})}
 
 
-def context_of(given: Mapping[str, Any], model: str) -> errors.Context:
-    """Whose call it is, for errors; ``model`` is ``agents/<agent>`` or ``<agent>``."""
-    provider = given.get("custom_llm_provider") or "azure_ai"
-    return errors.Context(model=model, provider=provider, agent=model.removeprefix("agents/"))
-
-
-def understand(
+def _open(
     given: Mapping[str, Any], context: errors.Context, options: Options
-) -> tuple[Call, Target, TokenSource]:
-    """The call that LiteLLM's handler was asked to make. Raises LiteLLM exceptions."""
+) -> tuple[Connection, Target]:
+    """The connection and endpoint of the agent. Raises LiteLLM's exceptions."""
     litellm_params = params_of(given)
-    try:
-        seconds = read_timeout(given.get("timeout"))
-        retries = read_retries(litellm_params.get("max_retries"))
-    except OptionError as error:
-        raise errors.bad_request(context, str(error), param=error.param) from None
-    call, target = build_call(
+    connection, target = open_call(
         context,
         api_base=litellm_params.get("api_base"),
+        api_key=litellm_params.get("api_key"),
         options=options,
-        params=Params(),
-        messages=[],
         headers=given.get("extra_headers") or {},
         litellm_params=litellm_params,
         metadata=given.get("litellm_metadata") or litellm_params.get("litellm_metadata"),
-        timeout=seconds,
-        max_retries=retries,
+        timeout=given.get("timeout"),
+        max_retries=litellm_params.get("max_retries"),
     )
     if target is None:
         raise errors.bad_request(
             context,
-            "protocol='threads' has no Responses API of its own; use chat completions, or the "
-            "agent's id (asst_…), by which LiteLLM knows to translate",
+            "protocol='threads' has no Responses API of its own. Use chat completions, or name a "
+            "classic agent by its id (asst_…): then LiteLLM translates",
             param="protocol",
         )
-    return call, target, token_for(call, target, litellm_params.get("api_key"), litellm_params)
+    return connection, target
+
+
+def _log_request(given: Mapping[str, Any], *, input: Any, body: Any, url: str) -> None:
+    """Tell LiteLLM's logging what is sent, without headers and keys."""
+    given["logging_obj"].pre_call(
+        input=input,
+        api_key="",
+        additional_args={"complete_input_dict": body, "api_base": url, "headers": {}},
+    )
 
 
 def own_options(litellm_params: Mapping[str, Any], extra: dict[str, Any]) -> Options:
-    """Our options among LiteLLM's parameters and in extra_body, which loses them."""
+    """Our options among LiteLLM's parameters and in ``extra``, from which they are removed."""
     names = Options.model_fields.keys()
     found = {n: litellm_params[n] for n in names if litellm_params.get(n) is not None}
     for name in [n for n in extra if n in names and n not in PASSED and n not in _OF_THE_BODY]:
@@ -143,7 +133,7 @@ _OF_THE_BODY = frozenset(
     {"include", "truncation", "max_tool_calls", "background", "previous_response_id",
      "instructions"}
 )  # fmt: skip
-"""Names that mean the same as options and as fields of a response's request: fields here."""
+"""Names of options that are also fields of the request: here they are taken as fields."""
 
 
 def build_native_body(
@@ -152,7 +142,7 @@ def build_native_body(
     extra: Mapping[str, Any],
     options: Options,
 ) -> dict[str, Any]:
-    """The request that LiteLLM means, without what names an agent or a model."""
+    """The body to send, without the fields that name an agent or a model."""
     body: dict[str, Any] = {
         "input": given["input"],
         **{n: litellm_params[n] for n in PASSED if litellm_params.get(n) is not None},
@@ -188,7 +178,7 @@ def _check_agent_fields(found: Mapping[str, Any], target: Target, context: error
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as JSON can hold it: clients hand in pydantic objects."""
+    """``value`` with its pydantic objects, which clients pass in, as JSON values."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, Mapping):
@@ -198,25 +188,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# -- answers, as LiteLLM's ---------------------------------------------------------------------
-
-
-def http_response(reply: Reply, url: str, **content: Any) -> httpx.Response:
-    """``reply`` as the object that LiteLLM reads answers from."""
-    kept = {
-        name: value
-        for name, value in reply.headers.items()
-        if name not in ("content-encoding", "content-length", "transfer-encoding")
-    }
-    request = httpx.Request("POST", url)
-    return httpx.Response(reply.status, headers=kept, request=request, **content)
-
-
 def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
     try:
         response = given["responses_api_provider_config"].transform_response_api_response(
             model=given["model"],
-            raw_response=http_response(turn.reply, turn.target.url(), content=turn.reply.content),
+            raw_response=response_of(turn.reply, turn.target.url(), content=turn.reply.content),
             logging_obj=given["logging_obj"],
         )
     except Exception:  # an object, but no response
@@ -230,11 +206,12 @@ def _response(given: Mapping[str, Any], turn: NativeTurn) -> Any:
     return response
 
 
-def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, stream: Any) -> Any:
+def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, body: Any) -> Any:
+    """LiteLLM's stream object of this name, which reads ``body``."""
     from litellm.responses import streaming_iterator
 
     return getattr(streaming_iterator, name)(
-        response=http_response(turn.reply, turn.target.url(), stream=stream),
+        response=response_of(turn.reply, turn.target.url(), stream=body),
         model=given["model"],
         logging_obj=given["logging_obj"],
         responses_api_provider_config=given["responses_api_provider_config"],
@@ -249,42 +226,64 @@ def _iterator(name: str, given: Mapping[str, Any], turn: NativeTurn, stream: Any
     )
 
 
-def _frames(batch: list[ServerEvent]) -> bytes:
-    lines = []
-    for event in batch:
-        lines.append(f"event: {event.name}\n")
-        lines += [f"data: {line}\n" for line in event.data.split("\n")]
-        lines.append("\n")
-    return "".join(lines).encode()
+# -- stored responses --------------------------------------------------------------------------
+# LiteLLM knows neither agent nor model here, except by its parameters: behind a proxy those of the
+# deployment, else the argument ``model``.
+
+OPERATIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    # LiteLLM's handler: method, what follows the id, and the config's function for the answer
+    "get_responses": ("GET", (), "transform_get_response_api_response"),
+    "delete_response_api_handler": ("DELETE", (), "transform_delete_response_api_response"),
+    "cancel_response_api_handler": ("POST", ("cancel",), "transform_cancel_response_api_response"),
+    "list_responses_input_items": (
+        "GET",
+        ("input_items",),
+        "transform_list_input_items_response",
+    ),
+}
+_QUERY = ("after", "before", "limit", "order")
+_DOING = {"GET": "read", "DELETE": "delete", "POST": "cancel"}
 
 
-class _SyncBody(httpx.SyncByteStream):
-    def __init__(self, turn: NativeTurn, batches: Generator[list[ServerEvent], None, None]) -> None:
-        self._turn = turn
-        self._batches = batches
+def operate(name: str, agent: str, config: Any, given: Mapping[str, Any]) -> Any:
+    """What LiteLLM's handler ``name`` does, for an agent."""
+    connection, request = _prepare_stored(name, agent, given)
+    context, doing = connection.call.context, f"{_DOING[request.method]} the response"
+    job = Requests(stored_exchange(connection.call, request, doing=doing))
 
-    def __iter__(self) -> Iterator[bytes]:
+    def answer(reply: Reply) -> Any:
+        content = reply.content
+        if not content.strip() and request.method == "DELETE":  # status 204 has no body
+            gone = {"id": given["response_id"], "object": "response", "deleted": True}
+            content = json.dumps(gone).encode()
+        raw = response_of(reply, request.url, content=content)
         try:
-            for batch in self._batches:
-                yield _frames(batch)
-        except Exception as error:
-            raise errors.translated(self._turn.call.context, error) from error.__cause__
+            transform = getattr(config, OPERATIONS[name][2])
+            return transform(raw_response=raw, logging_obj=given["logging_obj"])
+        except Exception:
+            raise errors.unexpected(context, reply, doing=doing) from None
 
-    def close(self) -> None:
-        self._batches.close()
+    async def aperform() -> Any:
+        with errors.translating(context):
+            return answer(await connection.aperform(job))
+
+    if given.get("_is_async"):
+        return aperform()
+    with errors.translating(context):
+        return answer(connection.perform(job))
 
 
-class _AsyncBody(httpx.AsyncByteStream):
-    def __init__(self, turn: NativeTurn, batches: Playing) -> None:
-        self._turn = turn
-        self._batches = batches
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for batch in self._batches:
-                yield _frames(cast(Any, batch))
-        except Exception as error:
-            raise errors.translated(self._turn.call.context, error) from error.__cause__
-
-    async def aclose(self) -> None:
-        await self._batches.aclose()
+def _prepare_stored(name: str, agent: str, given: Mapping[str, Any]) -> tuple[Connection, Request]:
+    method, after, _ = OPERATIONS[name]
+    context = context_of(f"{ROUTE}{agent}", given.get("custom_llm_provider") or BUILTIN)
+    try:
+        options = own_options(params_of(given), {})
+        response_id = check_id(given["response_id"], "response_id")
+    except ValueError as error:
+        raise errors.bad_request(context, str(error)) from None
+    connection, target = _open(given, context, options)
+    query = [(n, str(given[n])) for n in _QUERY if given.get(n) is not None]
+    query += [("include[]", str(value)) for value in given.get("include") or ()]
+    url = target.url(response_id, *after, query=query)
+    _log_request(given, input="", body={}, url=url)
+    return connection, Request(method, url)

@@ -1,4 +1,4 @@
-"""For whom a hosted agent works: headers that only the operator may set (protocols B6)."""
+"""Headers that tell a hosted agent its user; only the operator may set them (protocols B6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..core.options import Options
 from .target import Target
 
 CLIENT_PREFIX = "x-client-"
-"""Headers that reach the agent's own code as they are."""
+"""Headers that the service passes on to the agent's code."""
 _IDENTITY_HEADERS = frozenset(
     {"x-ms-user-identity", "x-agent-user-id", "x-ms-user-isolation-key", "x-ms-chat-isolation-key",
      "x-agent-user-isolation-key", "x-agent-chat-isolation-key"}
@@ -29,11 +29,11 @@ def agent_headers(
     metadata: Any,
     request: Any,
 ) -> dict[str, str]:
-    """The headers of a call: the endpoint's, the caller's, and the identity the operator wants.
+    """The headers of a call: the endpoint's, the caller's, and the user's identity if wanted.
 
     ``metadata`` is the proxy's own (protocols D11), ``request`` the ``proxy_server_request``.
-    Behind a proxy a request's own identity headers are dropped: they come from its client. Raises
-    ValueError when an identity is wanted and the proxy knows none.
+    Behind a proxy, identity headers of the request are dropped, since its client sent them. Raises
+    ValueError if the operator wants an identity and the proxy has none.
     """
     client: Mapping[str, Any] = {}
     given = dict(headers)
@@ -63,7 +63,7 @@ def _identity(options: Options, metadata: Any) -> str | None:
     if not value:
         raise ValueError(
             f"user_identity is {options.user_identity!r}, but the proxy gives no {key} for this "
-            "caller; without it the agent would take all callers for one"
+            "caller; without it the agent could not tell callers apart"
         )
     return str(value)
 

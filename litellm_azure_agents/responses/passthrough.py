@@ -11,9 +11,20 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ..core import errors
-from ..core.actions import Emit, Lost, Read, Reply, Request, Send, ServerEvent, Steps, Stream
+from ..core.actions import (
+    Emit,
+    Exchange,
+    Lost,
+    Read,
+    Reply,
+    Request,
+    Send,
+    ServerEvent,
+    Steps,
+    Stream,
+)
 from ..core.call import Call
-from ..core.exchange import LostAnswer, object_in
+from ..core.exchange import LostAnswer, object_in, succeed
 from ..core.json_values import as_int, as_object, as_text
 from ..core.options import OptionError
 from . import payloads, refused
@@ -176,3 +187,12 @@ def _move_instructions(body: dict[str, Any]) -> None:
         given = [{"type": "message", "role": "user", "content": given}] if given else []
     first = {"type": "message", "role": "developer", "content": instructions}
     body["input"] = [first, *(given or ())]
+
+
+def stored_exchange(call: Call, request: Request, *, doing: str) -> Exchange:
+    """The reply to a request about a stored response. Raises LiteLLM's exceptions."""
+    repeatable = request.method == "GET"
+    try:
+        return (yield from succeed(call, Send(request), doing=doing, repeatable=repeatable))
+    except LostAnswer as lost:
+        raise errors.connection(call.context, lost.lost, doing=doing) from None

@@ -1,10 +1,10 @@
-"""What the service refuses next to an agent, as data: change it here when the service changes.
+"""The request fields that the service refuses when a request names an agent, as data.
 
-The agent's definition is the only place for these fields: a request that has one of them gets 400
+These fields belong into the agent's definition. A request that has one of them gets 400
 ``invalid_payload``, "Not allowed when agent is specified", with the field in ``details[].param``.
-Seen for all of `REFUSED` but ``model`` and ``parallel_tool_calls`` (which the SDK doesn't send).
-A field that is not listed is sent; when the service refuses it all the same, the error names it
-(and ``drop_params`` sends the request again without it).
+This was observed for all of `REFUSED` except ``model`` and ``parallel_tool_calls``, which the SDK
+doesn't send. Other fields are sent; if the service refuses one, the error names it, and with
+``drop_params`` the request is sent again without it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
     "parallel_tool_calls": (True,),
     "text": ({"format": {"type": "text"}},),
 }
-"""Values of refused fields that say what would be without them: left out instead of refused."""
+"""Values of refused fields that equal the default: the field is left out instead of refused."""
 
 CALLERS_NAMES = {
     "text": "response_format",
@@ -34,7 +34,7 @@ CALLERS_NAMES = {
     "reasoning": "reasoning_effort",
     "metadata": "run_metadata",
 }
-"""Where a field of the request has another name as a parameter of the call."""
+"""The caller's parameters for fields that have another name in the request."""
 
 ADVICE: dict[str, str] = {
     "instructions": "use additional_instructions or a system message, which go in as developer and "
@@ -63,10 +63,10 @@ def check_classic_options(call: Call) -> None:
 def allowed(
     call: Call, fields: Mapping[str, Any], *, names: Mapping[str, str] = CALLERS_NAMES
 ) -> dict[str, Any]:
-    """``fields`` of the request without those that the service refuses next to an agent.
+    """The fields that the service takes in a request that names an agent.
 
-    Raises OptionError for one that matters, unless the caller drops parameters; ``names`` says how
-    the caller calls them.
+    Raises OptionError for a field that has an effect and is refused, unless the caller drops
+    parameters. ``names`` maps fields to the caller's names for them.
     """
     kept: dict[str, Any] = {}
     for wire, value in fields.items():
@@ -79,7 +79,7 @@ def allowed(
 
 
 def refusal(wire: str, name: str | None = None) -> str:
-    """The sentence that names a refused field as the caller knows it."""
+    """The error message for a refused field; names it as the caller does."""
     name = name or CALLERS_NAMES.get(wire, wire)
     advice = ADVICE.get(wire, "set it in the agent's definition")
     return (
@@ -89,7 +89,7 @@ def refusal(wire: str, name: str | None = None) -> str:
 
 
 def fields_in(reply: Reply) -> list[str]:
-    """The fields that a 400 names as refused next to an agent; empty if it is something else."""
+    """The fields that a 400 names as refused beside an agent; empty for any other error."""
     error = (reply.object() or {}).get("error") if reply.status == 400 else None
     if not isinstance(error, Mapping):
         return []

@@ -1,21 +1,19 @@
-"""The requests beside the one that a turn is: the agent's definition, reading, cancelling."""
+"""Requests beside the one that makes a response: definition, reading, cancelling, deleting."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from ..core import errors
-from ..core.actions import Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
+from ..core.actions import Action, Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
 from ..core.call import Call
 from ..core.exchange import ask, object_in, request
-from ..core.json_values import as_object, as_text
+from ..core.json_values import Json, as_object, as_text
 from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
 from .target import Target
-
-Json = Mapping[str, Any]
 
 
 class ResponseService:
@@ -25,9 +23,9 @@ class ResponseService:
         self._call = call
         self._target = target
 
-    def definition(self) -> Any:
-        """What the version that answers is made of, read at most once in ``agent_cache_ttl``
-        seconds; None where it can't be read."""
+    def definition(self) -> Generator[Action, Any, Json | None]:
+        """The agent's definition, None if it can't be read. The reply is cached for
+        ``agent_cache_ttl`` seconds."""
         call, url = self._call, self._target.definition_url
         if url is None:
             return None
@@ -44,14 +42,17 @@ class ResponseService:
         return request(self._call, action, doing="resume the response", repeatable=True)
 
     def read(self, response_id: str) -> Exchange:
-        """The response, or the error answer for it."""
+        """The reply with the response, or with an error."""
         action = Send(Request("GET", self._target.url(response_id)))
         return request(self._call, action, doing="read the response", repeatable=True)
 
     def wait_for(
         self, response_id: str, first: Json | None, next_interval: Callable[[], float]
-    ) -> Any:
-        """The response once it has ended, or the Reply that says that it can't be had."""
+    ) -> Generator[Action, Any, Json | Reply]:
+        """The response once it has ended, or the error reply for reading it.
+
+        Begins with ``first`` if that is given. Raises Timeout.
+        """
         call = self._call
         response = first
         while True:
@@ -69,11 +70,11 @@ class ResponseService:
             response = None
 
     def cancel(self, response_id: str) -> Steps:
-        """Ask the service to stop a background response; that it has ended already is fine."""
+        """Cancel a background response. Ignores the reply: it may have ended already."""
         yield Send(Request("POST", self._target.url(response_id, "cancel")))
 
     def forget(self, ids: Mapping[str, str]) -> Steps:
-        """Delete what the call left behind. Best effort: the answer is there and stays good."""
+        """Delete the conversation or the response. Ignores a failure: the answer is complete."""
         if self._target.is_stateless:
             return
         conversation = ids.get("conversation_id")
@@ -83,10 +84,10 @@ class ResponseService:
             url = self._target.url(ids["response_id"])
         yield Send(Request("DELETE", url))
 
-    # -- a conversation that another response holds --------------------------------------------
+    # -- a locked conversation -----------------------------------------------------------------
 
     def unlocked(self, action: Any, *, doing: str) -> Exchange:
-        """Play ``action``, again and again within the timeout while the conversation is locked."""
+        """The reply to ``action``, repeated within the timeout while the conversation is locked."""
         next_interval = poll_intervals(None)
         while True:
             reply = yield from request(self._call, action, doing=doing)
@@ -97,7 +98,7 @@ class ResponseService:
 
 
 def refusal_of(call: Call, target: Target, reply: Reply) -> Exception:
-    """Why the service refused to create a response; a refused field is named as callers know it."""
+    """The exception for a refused response; refused fields have the caller's names."""
     named = refused.fields_in(reply)
     if not named:
         doing = "create the response"
@@ -114,20 +115,20 @@ def refusal_of(call: Call, target: Target, reply: Reply) -> Exception:
 
 
 def definition_of(agent: Json) -> Json:
-    """The definition in an agent (its latest version's) or in a version."""
+    """The definition in an agent (that of its latest version) or in a version."""
     latest = as_object(as_object(agent.get("versions")).get("latest")) or agent
     return as_object(latest.get("definition"))
 
 
 def is_locked(reply: Reply) -> bool:
-    """Whether a request was refused since another response works on the conversation."""
+    """Whether the service refused because another response uses the conversation."""
     if reply.status not in (400, 409):
         return False
     return "conversation_locked" in (errors.parse_error(reply).code or "")
 
 
 def is_unknown_state(reply: Reply) -> bool:
-    """Whether the service doesn't know the response or conversation that was to be continued."""
+    """Whether the service has no such response or conversation to continue."""
     if reply.status == 404:
         return True
     error = errors.parse_error(reply) if reply.status == 400 else None

@@ -1,4 +1,4 @@
-"""Where a new agent's responses are made: the four kinds of endpoint (protocols B1)."""
+"""The four kinds of endpoint that a new agent can have (protocols B1)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..core.endpoint import Endpoint
 Style = Literal["project", "agent", "application", "container"]
 
 AGENT_API_VERSION = "v1"
-"""Of an agent's own endpoint, and of reading agents and their versions."""
+"""For an agent's own endpoint, and for reading agents and their versions."""
 APPLICATION_API_VERSION = "2025-11-15-preview"
 FOUNDRY_FEATURES = (
     "WorkflowAgents=V1Preview,ExternalAgents=V1Preview,DraftAgents=V1Preview,"
     "AgentsOptimization=V2Preview"
 )
-"""What the official SDK opts in to at an agent's own endpoint; without it some agents are a 403."""
+"""Header by which the official SDK uses previews; without it some agents answer 403."""
 
 _TAIL = re.compile(r"/responses$|/openai(?:/v1)?(?:/responses)?$")
 _AGENT_PATH = re.compile(r"^(?P<project>.*)/agents/(?P<name>[^/]+)(?:/endpoint(?:/protocols)?)?$")
@@ -47,7 +47,7 @@ class Target:
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The body fields that name the agent; the other styles name it by their path."""
+        """The body fields that name the agent; the other styles name it in the path."""
         if self.style != "project":
             return {}
         reference = {"type": "agent_reference", "name": self.name}
@@ -57,7 +57,7 @@ class Target:
 
     @property
     def definition_url(self) -> str | None:
-        """Where the version that answers is described, if it can be read."""
+        """The URL of the agent's definition, None if it can't be read."""
         if self.project is None:
             return None
         if self.version:
@@ -66,7 +66,7 @@ class Target:
 
     @property
     def files(self) -> Endpoint | None:
-        """Under it are ``/files`` and ``/containers``, where there are any (protocols B1, B7)."""
+        """Where ``/files`` and ``/containers`` are; None if there are none (protocols B1, B7)."""
         if self.style == "project":
             return self.endpoint
         if self.style == "agent" and self.project is not None:
@@ -87,7 +87,7 @@ class Target:
 def resolve_target(
     base: str, agent: str, *, style: Style | None = None, api_version: str | None = None
 ) -> Target:
-    """The endpoint that ``base`` and ``style`` mean; raises ValueError for a contradiction."""
+    """The endpoint for ``base`` and ``style``. Raises ValueError if they contradict each other."""
     name, _, version = agent.partition(":")
     parts = urlsplit(base)
     origin, path = f"{parts.scheme}://{parts.netloc}", _TAIL.sub("", parts.path.rstrip("/"))

@@ -1,4 +1,4 @@
-"""Python callables as function tools: schema from type hints and docstring, validated arguments."""
+"""Python callables as function tools: a schema from hints and docstring, checked arguments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Function:
     def bind(self, arguments: str) -> dict[str, Any]:
         """Keyword arguments from the model's JSON, converted to the types of the hints.
 
-        Raises ValueError in words that a model can act on.
+        Raises ValueError; its message tells the model what to correct.
         """
         try:
             values = self.arguments.model_validate_json(arguments or "{}")
@@ -54,7 +54,7 @@ class Function:
 
 
 def build_functions(callables: Iterable[Callable[..., Any]]) -> dict[str, Function]:
-    """The functions by name. Raises ValueError for one that can't be told to a model."""
+    """The functions by name. Raises ValueError for one that has no JSON schema."""
     functions: dict[str, Function] = {}
     for call in callables:
         function = build_function(call)
@@ -118,7 +118,7 @@ def parse_docstring(text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def result_as_text(value: Any) -> str:
-    """What a function gave back, as the text that a tool result is."""
+    """A function's return value as the text of a tool result."""
     if isinstance(value, str):
         return value
     if isinstance(value, pydantic.BaseModel):

@@ -1,12 +1,12 @@
-"""Automatic execution: the agent's calls of Python functions are made, and answered, here.
+"""Calls Python functions for an agent and sends it the results, until it answers.
 
 >>> response = run_tools(
 ...     model="azure_ai/agents/asst_…", messages=[…], functions=[get_weather], api_base="https://…"
 ... )  # doctest: +SKIP
 
-The loop is LiteLLM's completion, called until the agent has what it needs. Where an application
-has an agent framework already (the OpenAI Agents SDK, LangChain), that framework's loop is the
-better choice: it brings tracing, guardrails and hand-offs, and works over any model.
+The loop uses LiteLLM's public completions. An application that already has an agent framework (the
+OpenAI Agents SDK, LangChain) should use that framework's loop: it has tracing, guardrails and
+hand-offs, and works with any model.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ import litellm
 from litellm.types.utils import ChatCompletionMessageToolCall, Function
 
 from ..continuity.history import decode
-from ..core.actions import Request, Send, Steps
-from ..drivers.connection import connect
+from ..core.actions import Job, Request, Send, Steps
+from ..drivers.connection import Connection, Requests
+from ..host.chunks import cost_of, replace_cost
+from ..host.connection import connect
 from ..host.registration import register
 from .functions import Function as PythonFunction
 from .functions import build_functions, result_as_text
@@ -51,7 +53,7 @@ class TooManyRounds(RuntimeError):
         self.rounds = rounds
         self.messages = messages
 
-    def __reduce__(self) -> Any:  # a pickled exception is made anew from what it was made of
+    def __reduce__(self) -> Any:  # a pickled exception is made again from its parts
         return type(self), (self.rounds, self.messages)
 
 
@@ -90,7 +92,7 @@ async def arun_tools(
     stream: bool = False,
     **completion: Any,
 ) -> Any:
-    """As `run_tools`; sync functions run in threads, so that none holds the event loop."""
+    """As `run_tools`; sync functions run in threads, so that none blocks the event loop."""
     loop = _Loop(messages, functions, max_rounds, raise_function_errors, completion)
     return _astream(loop) if stream else await _acomplete(loop)
 
@@ -103,7 +105,7 @@ class _Task:
 
 
 class _Loop:
-    """The rounds of one conversation; knows what to ask next, not how."""
+    """The rounds of one conversation, without the completions themselves."""
 
     def __init__(
         self,
@@ -136,14 +138,14 @@ class _Loop:
         return {**self._completion, "messages": list(self._messages), "tools": tools}
 
     def take(self, response: Any) -> list[_Task]:
-        """The calls to make before going on; none when the conversation is complete."""
+        """The function calls in a response; none if the conversation is complete."""
         self._usage.append(response.usage)
-        self._cost += response._hidden_params.get("response_cost") or 0.0
+        self._cost += cost_of(response) or 0.0
         message = response.choices[0].message
         return self.take_message(message.content, message.tool_calls or [])
 
     def take_message(self, content: str | None, calls: Sequence[Any]) -> list[_Task]:
-        """As `take`, for the parts of a message."""
+        """As `take`, for a message's content and calls. Raises TooManyRounds."""
         if not calls or any(call.function.name not in self._functions for call in calls):
             return []
         self._waiting = calls[0].id
@@ -170,14 +172,13 @@ class _Loop:
         """The last response, with the usage and cost of all rounds."""
         for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
             setattr(response.usage, name, sum(getattr(u, name) or 0 for u in self._usage))
-        if "response_cost" in response._hidden_params:
-            response._hidden_params["response_cost"] = self._cost
+        replace_cost(response, self._cost)
         return response
 
     # -- calling functions ---------------------------------------------------------------------
 
     def call(self, task: _Task) -> str:
-        """The result of a call, in the thread that this is called in."""
+        """The result of a call, made in the current thread."""
         try:
             value = task.function.call(**task.function.bind(task.arguments))
             if isawaitable(value):
@@ -213,35 +214,29 @@ class _Loop:
             self.answer(tasks, [job.result() for job in jobs])
 
     async def arun(self, tasks: Sequence[_Task]) -> None:
-        # All of them end before an error is raised: no function goes on behind the caller's back.
+        # Raise an error only after all have ended, so that no function runs on unnoticed.
         results = await asyncio.gather(*map(self.acall, tasks), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         self.answer(tasks, [str(result) for result in results])
 
-    # -- giving up -----------------------------------------------------------------------------
+    # -- cleaning up ---------------------------------------------------------------------------
 
-    def cleanup(self) -> tuple[Any, _CancelRun] | None:
-        """How to cancel the run that waits for results nobody will give; None if none waits."""
+    def cleanup(self) -> tuple[Connection, Job] | None:
+        """How to cancel the run that waits for results; None if none waits."""
         ref = decode(self._waiting)
         if ref is None or ref.kind not in "ta":
             return None  # a response that waits holds nothing
         where: dict[str, Any] = {name: self._completion.get(name) for name in _CONNECTION}
         at = connect(**where, timeout=5.0, max_retries=0)
-        return at, _CancelRun(at.call.endpoint.url("threads", ref.owner[0], "runs", ref.owner[1],
-                                                   "cancel"))  # fmt: skip
+        thread_id, run_id = ref.owner
+        url = at.call.endpoint.url("threads", thread_id, "runs", run_id, "cancel")
+        return at, Requests(_send("POST", url))
 
 
-@dataclass(frozen=True, slots=True)
-class _CancelRun:
-    url: str
-
-    def run(self) -> Steps:
-        yield Send(Request("POST", self.url))
-
-    def abandon(self) -> Steps:
-        yield from ()
+def _send(method: str, url: str) -> Steps:
+    yield Send(Request(method, url))
 
 
 async def _awaited(value: Any) -> Any:
@@ -319,8 +314,10 @@ async def _astream(loop: _Loop) -> AsyncIterator[Any]:
 
 
 def _joined(chunks: Sequence[Any]) -> tuple[str | None, list[ChatCompletionMessageToolCall]]:
-    """(content, calls) of a streamed message. (LiteLLM's own builder asks for a price list, and
-    prints that it finds no provider for an agent.)"""
+    """(content, calls) of a streamed message.
+
+    LiteLLM's own function for this looks for prices, and prints an error for an agent.
+    """
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     text = "".join(delta.content or "" for delta in deltas)
     calls: dict[int, ChatCompletionMessageToolCall] = {}

@@ -16,6 +16,7 @@ from azure.core.credentials import AccessToken
 
 from litellm_azure_agents.auth import cache as token_cache
 from litellm_azure_agents.auth.resolve import CredentialError, TokenSource
+from litellm_azure_agents.core import single_flight
 from tests.support.credentials import (
     AsyncCredential,
     Clock,
@@ -256,7 +257,7 @@ async def test_sync_call_inside_the_loop_that_is_fetching() -> None:
 def test_another_loop_that_is_blocked_is_waited_for_with_bounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(token_cache, "PATIENCE", 0.05)
+    monkeypatch.setattr(single_flight, "PATIENCE", 0.05)
     credential = AsyncCredential()
 
     async def main() -> None:

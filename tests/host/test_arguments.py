@@ -14,8 +14,9 @@ import pytest
 from litellm_azure_agents import files
 from litellm_azure_agents.content.messages import check_messages, describe
 from litellm_azure_agents.core.actions import Reply
+from litellm_azure_agents.core.call import read_timeout
 from litellm_azure_agents.core.options import Options, Params
-from litellm_azure_agents.host.arguments import prepare, read_timeout
+from litellm_azure_agents.host.arguments import prepare
 from litellm_azure_agents.host.handler import AgentsRoute
 from litellm_azure_agents.tool_loop.loop import TooManyRounds
 from litellm_azure_agents.vector_stores import FileOutcome, VectorStore, VectorStoreError
@@ -244,4 +245,4 @@ def test_nothing_prepared_shows_a_secret() -> None:
     for given in ({"api_key": secret}, {"litellm_params": {"azure_ad_token": secret}}):
         prepared = prepare(**arguments(**{"api_key": None, **given}))
         assert secret not in repr(prepared)
-        assert prepared.token.get() == secret
+        assert prepared.connection.token.get() == secret

@@ -18,7 +18,8 @@ from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
 from litellm.llms.azure_ai.common_utils import AzureFoundryModelInfo
 
 from litellm_azure_agents import RegistrationError, register, unregister
-from litellm_azure_agents.host import registration
+
+BRIDGES = {"litellm.main", "litellm.responses.bridge_check"} & sys.modules.keys()
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def state() -> dict[str, Any]:
         "info": dict(vars(AzureFoundryModelInfo)),
         "studio": dict(vars(AzureAIStudioConfig)),
         "manager": dict(vars(litellm.utils.ProviderConfigManager)),
-        "bridges": [vars(m)["responses_api_bridge_check"] for m in registration._bridge_modules()],
+        "bridges": [vars(sys.modules[m])["responses_api_bridge_check"] for m in BRIDGES],
         "cache": dict(vars(LLMCachingHandler)),
     }
 
