@@ -10,6 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+Json = Mapping[str, Any]
+"""A JSON object that is read."""
+JsonObject = dict[str, Any]
+"""A JSON object that is built or owned."""
+
 
 def as_object(value: Any) -> Mapping[str, Any]:
     """``value`` if it is an object, else an empty one."""
@@ -35,6 +40,14 @@ def as_int(value: Any, default: int = 0) -> int:
 def as_arguments(value: Any) -> str:
     """The arguments of a call: JSON text, or an object that some hosts send instead of it."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else as_text(value)
+
+
+def same_json(first: str, second: str) -> bool:
+    """Whether two texts are JSON of the same value."""
+    try:
+        return bool(json.loads(first) == json.loads(second))
+    except (ValueError, RecursionError):
+        return False
 
 
 # -- characters --------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class StepReader:
         for output in as_objects(as_object(call.get("code_interpreter")).get("outputs")):
             file_id = as_text(as_object(output.get("image")).get("file_id"))
             if file_id:
-                self._answer.image_file(file_id)
+                self._answer.artifacts.image_file(file_id)
 
 
 def split_steps(steps: Sequence[Json], calls: Iterable[str]) -> tuple[set[str], list[Json]]:
