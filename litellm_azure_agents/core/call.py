@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .endpoint import Endpoint
@@ -33,3 +33,11 @@ class Call:
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""
         return self.started + self.timeout - self.clock()
+
+    def with_ids(self, ids: dict[str, str]) -> Call:
+        """A copy of this call whose errors name ``ids``.
+
+        The turn owns ``ids`` and goes on filling it (``thread_id``, ``run_id`` …); an error names
+        what it holds when the error is made. Use the copy for all that the turn does.
+        """
+        return replace(self, context=replace(self.context, ids=ids))

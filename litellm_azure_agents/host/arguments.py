@@ -94,7 +94,7 @@ def prepare(
         timeout=seconds,
         max_retries=retries,
     )
-    turn: Turn
+    turn: ThreadTurn | ResponseTurn | Ping
     if ping:
         turn = Ping(call, target)
     else:
@@ -105,7 +105,8 @@ def prepare(
         custom_pricing=litellm_params.get("input_cost_per_token") is not None,
         old_functions=bool(params.functions),
     )
-    return Prepared(call, turn, token_for(call, target, api_key, litellm_params), factory)
+    # The turn's own call: its errors name the ids that the turn learns.
+    return Prepared(turn.call, turn, token_for(call, target, api_key, litellm_params), factory)
 
 
 def build_call(

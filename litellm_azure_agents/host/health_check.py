@@ -19,7 +19,7 @@ class Ping:
     """A turn that reads the agent's definition instead of starting a run."""
 
     def __init__(self, call: Call, target: Target | None = None) -> None:
-        self._call = call
+        self.call = call
         self._target = target
         self._answer = Answer()
 
@@ -29,7 +29,7 @@ class Ping:
 
     def run(self) -> Steps:
         """GET of the agent; "ok" as the answer."""
-        call, target, doing = self._call, self._target, "read the agent"
+        call, target, doing = self.call, self._target, "read the agent"
         agent: Mapping[str, Any] = {}
         if target is None:
             url = call.endpoint.url("assistants", call.agent)
@@ -49,12 +49,12 @@ class Ping:
         in, since it has nothing to read: that the response isn't there is a good answer."""
         doing = "reach the agent"
         if target.style == "container":
-            yield from fetch(self._call, target.endpoint.url("readiness"), doing=doing)
+            yield from fetch(self.call, target.endpoint.url("readiness"), doing=doing)
             return
         action = Send(Request("GET", target.url("resp_ping")))
-        reply = yield from request(self._call, action, doing=doing, repeatable=True)
+        reply = yield from request(self.call, action, doing=doing, repeatable=True)
         if not reply.ok and reply.status not in (400, 404, 405):
-            raise errors.from_reply(self._call.context, reply, doing=doing)
+            raise errors.from_reply(self.call.context, reply, doing=doing)
 
     def abandon(self) -> Steps:
         """Nothing is owed."""
