@@ -21,7 +21,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from litellm.types.utils import ModelResponse
 
-from litellm_azure_agents.answer.answer import Delta
 from litellm_azure_agents.core import errors
 from litellm_azure_agents.core.actions import (
     Emit,
@@ -34,6 +33,7 @@ from litellm_azure_agents.core.actions import (
     Stream,
 )
 from litellm_azure_agents.core.call import Call
+from litellm_azure_agents.core.deltas import Delta
 from litellm_azure_agents.core.endpoint import Endpoint
 from litellm_azure_agents.core.options import Options, Params
 from litellm_azure_agents.host.chunks import ChunkFactory
@@ -149,7 +149,7 @@ class Service:
                 return end.value
             result = None
             if isinstance(action, Emit):
-                self.emitted += action.deltas
+                self.emitted += action.items
             elif isinstance(action, Stream) and (action.request.body or {}).get("stream"):
                 result = Reply(200, {"content-type": "text/event-stream"}, streaming=True)
             elif isinstance(action, (Send, Lookup, Stream)):

@@ -54,17 +54,19 @@ class Answer:
 
     ``whole`` is for a caller who wants the complete answer: texts then wait for their finished
     forms. ``file_url`` gives the address of a file's content, for files and images by reference.
+    ``ids`` is filled with the ids that become known.
     """
 
     def __init__(
         self,
         *,
+        ids: dict[str, str] | None = None,
         citations: Mode = "keep",
         inline_images: bool = False,
         file_url: FileUrl | None = None,
         whole: bool = False,
     ) -> None:
-        self.ids: dict[str, str] = {}
+        self.ids = {} if ids is None else ids
         self.names: dict[str, str | None] = {}
         """File names by id, as far as asked for; None where the service gave none."""
         self.steps = RunSteps(self._run_steps)
@@ -122,8 +124,13 @@ class Answer:
             received.damage()
 
     def begins(self) -> None:
-        """A new message or item begins in front of our eyes: its deltas can be trusted."""
+        """The first event of a new message or item was read: its deltas can be trusted."""
         self._doubtful = False
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a text may have a gap and its finished form has not come."""
+        return self.damaged and any(r.doubtful and not r.complete for r in self._all_received())
 
     def _all_received(self) -> list[Received]:
         return [
@@ -263,9 +270,9 @@ class Answer:
 
     def _give(self, annotation: Annotation, passage: Passage, span: Span | None) -> None:
         kind, placed = annotation.value["type"], dict(annotation.inner)
-        for name in ("start_index", "end_index"):
-            if passage.received.revised:  # they belong to a text that the client doesn't have
-                placed.pop(name, None)
+        if passage.received.revised:  # positions in a text that the client doesn't have
+            placed.pop("start_index", None)
+            placed.pop("end_index", None)
         if span is not None:
             start, end = passage.place(span, self._delivered)
             placed |= {"start_index": start, "end_index": end}
@@ -275,17 +282,17 @@ class Answer:
             placed["title"] = placed.get("title") or placed.get("url") or ""
         file_id = placed.get("file_id")
         if file_id:
-            name = placed.get("filename") or self.names.get(file_id)
-            if name:
-                placed["filename"] = name
+            filename = placed.get("filename") or self.names.get(file_id)
+            if filename:
+                placed["filename"] = filename
             if span is not None and span[0] < span[1] and not placed.get("text"):
                 placed["text"] = passage.received.text[slice(*span)]
         self._emit(Delta(annotations=[{"type": kind, kind: placed}]))
-        container, name = placed.get("container_id"), placed.get("filename")
-        if kind == "container_file_citation" and file_id and is_picture(name):
-            self.artifacts.image_file(file_id, container, name)
+        container, filename = placed.get("container_id"), placed.get("filename")
+        if kind == "container_file_citation" and file_id and is_picture(filename):
+            self.artifacts.image_file(file_id, container, filename)
         elif kind in ("file_path", "container_file_citation") and file_id:
-            self.artifacts.file(file_id, container, name)
+            self.artifacts.file(file_id, container, filename)
 
     # -- what takes a request ------------------------------------------------------------------
 
@@ -401,9 +408,7 @@ class Answer:
             asides = [received for (other, _), received in self._asides.items() if other == kind]
             told[f"{kind}_revised"] = _revision(asides)
         told["arguments_revised"] = {
-            call.id: call.arguments.text
-            for call in self._calls.values()
-            if call.arguments.revised
+            call.id: call.arguments.text for call in self._calls.values() if call.arguments.revised
         }
         if any(told.values()):
             self.fields(**{name: value for name, value in told.items() if value})

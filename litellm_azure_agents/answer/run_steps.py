@@ -1,10 +1,10 @@
 """What server-side tools did, for ``provider_specific_fields["run_steps"]`` (both protocols).
 
-Each call of a tool is an entry with ``id``, ``type``, ``status`` and the service's own fields. While
-the call runs, what is new is streamed as ``{"id", "type", "status": "in_progress", "delta"}``; the
-delta has the form of the entry. When the call has ended, the whole entry comes without ``delta`` and
-replaces all entries with its id. The last list of an answer has all entries, for clients that don't
-want to fold. A whole answer has exactly that list.
+Each call of a tool is an entry with ``id``, ``type``, ``status`` and the service's own fields.
+While the call runs, what is new is streamed as ``{"id", "type", "status": "in_progress",
+"delta"}``; the delta has the form of the entry. When the call has ended, the whole entry comes
+without ``delta`` and replaces all entries with its id. The last list of an answer has all entries,
+for clients that don't want to fold. A whole answer has exactly that list.
 """
 
 from __future__ import annotations

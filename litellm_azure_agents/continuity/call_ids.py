@@ -6,10 +6,10 @@ places that know its form::
 
     az_<kind>_<thread>_<run>_<call>         e.g.  az_t_4K…_9f…_Xw…
 
-All characters are in ``[A-Za-z0-9_-]``, because ``/v1/messages`` rewrites every other one (protocols
-D10). The services' own prefixes (``thread_``, ``run_``, ``call_`` …) are left out and put back.
-With ids of 24 characters that makes 79. Providers that refuse ids over 40 characters will refuse
-such a history; a shorter form can't carry three ids without a store.
+All characters are in ``[A-Za-z0-9_-]``, because ``/v1/messages`` rewrites every other one
+(protocols D10). The services' own prefixes (``thread_``, ``run_``, ``call_`` …) are left out and
+put back. With ids of 24 characters that makes 79. Providers that refuse ids over 40 characters will
+refuse such a history; a shorter form can't carry three ids without a store.
 """
 
 from __future__ import annotations

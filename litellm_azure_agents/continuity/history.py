@@ -42,7 +42,7 @@ class Continuation:
 
 
 def read_history(messages: Sequence[Mapping[str, Any]]) -> Continuation:
-    """What a history continues. Raises HistoryError that names missing, unknown, repeated results."""
+    """What a history continues. Raises HistoryError for missing, unknown and repeated results."""
     refs = [ref for message in messages for ref in map(decode, _ids_of(message)) if ref is not None]
     newest = refs[-1] if refs else None
     last_assistant = max(

@@ -29,6 +29,8 @@ class Call:
     call_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     drop_params: bool = False
+    stream: bool = True
+    """Whether the caller takes the answer piece by piece."""
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""

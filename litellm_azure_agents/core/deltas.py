@@ -1,4 +1,4 @@
-"""What is new in an answer, in a form of no protocol; ``host/chunks.py`` makes LiteLLM's chunks of it."""
+"""What is new in an answer, neutral to both protocols; ``host/chunks.py`` makes chunks of it."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from typing import Any
 import anyio
 import httpx
 
-from ..answer.answer import Delta
 from ..auth.resolve import TokenSource
 from ..core.actions import (
     Action,
+    Drain,
     Emit,
     Gather,
     Job,
@@ -25,7 +25,6 @@ from ..core.actions import (
     Read,
     Reply,
     Request,
-    Salvage,
     Send,
     ServerEvent,
     Steps,
@@ -33,6 +32,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
+from ..core.deltas import Delta
 from .pool import async_client
 from .shared_replies import replies
 from .sse import EventParser
@@ -64,7 +64,7 @@ class AsyncDriver:
         self._opening: asyncio.Task[Reply | Lost] | None = None
         self._ahead: asyncio.Future[bytes | None] | None = None
 
-    def play(self, turn: Turn) -> Playing:
+    def play(self, turn: Turn[Any]) -> Playing:
         """The turn's deltas. Closed, cancelled or failing before its end, the turn is abandoned."""
         return Playing(self, turn)
 
@@ -75,12 +75,12 @@ class AsyncDriver:
             while True:
                 action: Action = actions.send(result)
                 if isinstance(action, Emit):
-                    return action.deltas
+                    return action.items
                 result = await self._perform(action)
         except StopIteration:
             return None
 
-    def finish(self, turn: Turn, actions: Steps, *, complete: bool) -> asyncio.Task[None]:
+    def finish(self, turn: Turn[Any], actions: Steps, *, complete: bool) -> asyncio.Task[None]:
         """Clean up, in a task of its own: whoever cancels the one that called (a client that went
         away cancels every await of it) does not cancel the cleaning up."""
         task = asyncio.ensure_future(self._finish(turn, actions, complete))
@@ -114,7 +114,7 @@ class AsyncDriver:
         finally:
             actions.close()
 
-    async def _finish(self, turn: Turn, actions: Steps, complete: bool) -> None:
+    async def _finish(self, turn: Turn[Any], actions: Steps, complete: bool) -> None:
         if not complete:
             actions.close()
             self._session.deadline = time.monotonic() + CLEANUP_SECONDS
@@ -137,7 +137,7 @@ class AsyncDriver:
         if isinstance(action, Read):
             return await self._read()
         if isinstance(action, Stream):
-            # Not cancelled with us: what it opens must be known to be closed again (see Salvage).
+            # Not cancelled with us: what it opens must be known to be closed again (see Drain).
             self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
             result = await asyncio.shield(self._opening)
             self._opening = None
@@ -152,8 +152,8 @@ class AsyncDriver:
             return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
-        elif isinstance(action, Salvage):
-            return await self._salvage()
+        elif isinstance(action, Drain):
+            return await self._drain_opening()
         return None
 
     async def _gather(self, action: Gather) -> list[Any]:
@@ -269,7 +269,7 @@ class AsyncDriver:
             self._ahead = None
         return b"".join(pieces)
 
-    async def _salvage(self) -> list[ServerEvent] | Reply | Lost | None:
+    async def _drain_opening(self) -> list[ServerEvent] | Reply | Lost | None:
         opening, self._opening = self._opening, None
         if opening is not None:
             with anyio.move_on_after(self._session.remaining()):
@@ -304,7 +304,7 @@ class Playing:
     another would then be closed twice, of which Python complains.
     """
 
-    def __init__(self, driver: AsyncDriver, turn: Turn) -> None:
+    def __init__(self, driver: AsyncDriver, turn: Turn[Any]) -> None:
         self._driver = driver
         self._turn = turn
         self._actions = turn.run()

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 
-from ..answer.answer import Delta
 from ..auth.resolve import TokenSource
 from ..core.actions import (
     Action,
@@ -31,6 +30,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
+from ..core.deltas import Delta
 from .pool import sync_client
 from .shared_replies import replies
 from .sse import EventParser
@@ -55,7 +55,7 @@ class SyncDriver:
         self._chunks: Iterator[bytes] | None = None
         self._watchdog: threading.Timer | None = None
 
-    def play(self, turn: Turn) -> Generator[list[Delta], None, None]:
+    def play(self, turn: Turn[Any]) -> Generator[list[Delta], None, None]:
         """The turn's deltas. Closed or failing before its end, the turn is abandoned."""
         complete = False
         try:
@@ -98,7 +98,7 @@ class SyncDriver:
                 action: Action = actions.send(result)
                 if isinstance(action, Emit):
                     result = None
-                    yield action.deltas
+                    yield action.items
                 else:
                     result = self._perform(action)
         except StopIteration:
@@ -121,7 +121,7 @@ class SyncDriver:
             return replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return self._gather(action)
-        return None  # Salvage: a sync request is over once it is left
+        return None  # Drain: a sync request is over once it is left
 
     def _gather(self, action: Gather) -> list[Any]:
         def outcome(job: Any) -> Any:

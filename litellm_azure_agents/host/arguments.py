@@ -36,7 +36,7 @@ class Prepared:
     """A call ready to be driven."""
 
     call: Call
-    turn: Turn
+    turn: Turn[Any]
     token: TokenSource
     factory: ChunkFactory
 

@@ -9,13 +9,11 @@ from ..core import errors
 from ..core.actions import Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
 from ..core.call import Call
 from ..core.exchange import ask, object_in, request
-from ..core.json_values import as_object, as_text
+from ..core.json_values import Json, as_object, as_text
 from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
 from .target import Target
-
-Json = Mapping[str, Any]
 
 
 class ResponseService:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import errors
@@ -12,12 +12,10 @@ from ..core.actions import Lookup, Reply, Request, Send, Steps, Wait
 from ..core.call import Call
 from ..core.errors import Context, parse_error
 from ..core.exchange import ask, read, read_page
-from ..core.json_values import as_object, as_text
+from ..core.json_values import Json, as_object, as_text
 from ..core.retry import poll_intervals
 from .machine import TERMINAL, pending_calls, waits_for_us
 from .steps import SEARCH_CONTENT
-
-Json = Mapping[str, Any]
 
 _HELD = re.compile(r"already has an active run|while a run .{0,80}is active", re.I | re.S)
 _RUN_ID = re.compile(r"\brun_[A-Za-z0-9_-]+")

@@ -5,13 +5,11 @@ The caller's own functions are left out: they are the answer's tool calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..answer.answer import Answer
-from ..core.json_values import as_int, as_object, as_objects, as_text
-
-Json = Mapping[str, Any]
+from ..core.json_values import Json, as_int, as_object, as_objects, as_text
 
 SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 """The one value of ``include[]`` (protocols A2): without it a search tells no passages."""

@@ -23,7 +23,7 @@ from typing import Any
 import litellm
 from litellm.types.utils import ChatCompletionMessageToolCall, Function
 
-from ..continuity.history import decode
+from ..continuity.call_ids import decode
 from ..core.actions import Request, Send, Steps
 from ..drivers.connection import connect
 from ..host.registration import register
@@ -225,7 +225,7 @@ class _Loop:
     def cleanup(self) -> tuple[Any, _CancelRun] | None:
         """How to cancel the run that waits for results nobody will give; None if none waits."""
         ref = decode(self._waiting)
-        if ref is None or ref.kind not in "ta":
+        if ref is None or not ref.of_run:
             return None  # a response that waits holds nothing
         where: dict[str, Any] = {name: self._completion.get(name) for name in _CONNECTION}
         at = connect(**where, timeout=5.0, max_retries=0)

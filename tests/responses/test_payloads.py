@@ -11,7 +11,8 @@ import httpx
 import litellm
 import pytest
 
-from litellm_azure_agents.continuity.history import HistoryError, encode
+from litellm_azure_agents.continuity.call_ids import CallKind, encode
+from litellm_azure_agents.continuity.history import HistoryError
 from litellm_azure_agents.core.actions import Reply
 from litellm_azure_agents.core.call import Call
 from litellm_azure_agents.core.endpoint import Endpoint
@@ -114,10 +115,13 @@ def say(words: str) -> dict[str, Any]:
     return {"role": "user", "content": words}
 
 
-R1, R2 = encode("r", "resp_1", "call_a"), encode("r", "resp_1", "call_b")
-C1 = encode("c", "conv_1", "call_a")
-T1 = encode("t", "thread_1", "run_1", "call_a")
-P1 = encode("p", "resp_1", "mcpr_a")
+R1, R2 = (
+    encode(CallKind.RESPONSE_CALL, "resp_1", "call_a"),
+    encode(CallKind.RESPONSE_CALL, "resp_1", "call_b"),
+)
+C1 = encode(CallKind.CONVERSATION_CALL, "conv_1", "call_a")
+T1 = encode(CallKind.RUN_CALL, "thread_1", "run_1", "call_a")
+P1 = encode(CallKind.RESPONSE_APPROVAL, "resp_1", "mcpr_a")
 ANSWER = {"role": "assistant", "content": "so"}
 
 
