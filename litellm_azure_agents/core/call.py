@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .attempts import Attempt
 from .endpoint import Endpoint
 from .errors import Context
 from .options import Options, Params
+from .retry import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class Call:
     drop_params: bool = False
     stream: bool = True
     """Whether the caller takes the answer piece by piece."""
+    attempt: Attempt = field(default_factory=Attempt)
+    patience: float = PATIENCE
+    """Seconds for which connection failures are tried again; 0 if the caller set max_retries."""
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""

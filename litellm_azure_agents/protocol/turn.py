@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from ..answer.answer import Answer
+from ..answer.artifacts import FileUrl
 from ..content.messages import describe
 from ..core import errors
 from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Steps
@@ -39,17 +40,28 @@ class AgentTurn(ABC):
     Subclasses have a ``machine`` that reads the events into ``answer``.
     """
 
+    answer: Answer
     machine: EventMachine
 
-    def __init__(self, call: Call, answer: Answer) -> None:
-        self.call = call
-        self.answer = answer
-        call.context.ids = answer.ids
+    def __init__(self, call: Call) -> None:
+        self._ids: dict[str, str] = {}
+        self.call = call.with_ids(self._ids)
 
     @property
     def ids(self) -> Mapping[str, str]:
         """The ids known so far."""
-        return self.answer.ids
+        return self._ids
+
+    def new_answer(self, file_url: FileUrl | None) -> Answer:
+        """An empty answer with the caller's options; the ids that become known go to `ids`."""
+        options = self.call.options
+        return Answer(
+            ids=self._ids,
+            citations=options.citations,
+            inline_images=options.include_images == "inline",
+            file_url=file_url,
+            whole=not self.call.stream,
+        )
 
     @abstractmethod
     def converse(self) -> Steps:
@@ -81,8 +93,8 @@ class AgentTurn(ABC):
         return None
 
     def emit(self) -> Steps:
-        """Give out what is new, once the answer has begun."""
-        if self.machine.started:
+        """Give out what is new, once the answer has begun. A whole answer is given at its end."""
+        if self.machine.started and self.call.stream:
             deltas = self.answer.take()
             if deltas:
                 yield Emit(deltas)

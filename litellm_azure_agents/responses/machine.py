@@ -56,6 +56,8 @@ class ResponseMachine(EventMachine):
         self.response_id: str | None = None
         self.created_at = 0
         """When the first response was made, in seconds of the service's clock."""
+        self.acted = False
+        """Whether the agent has called a tool: making the response again could run it twice."""
         self.pictures = CodePictures(answer.artifacts)
         self._live = live
         self._stored = stored
@@ -71,6 +73,10 @@ class ResponseMachine(EventMachine):
     def over(self) -> bool:
         """Whether this response has said how it ended."""
         return self.response is not None or self.error is not None
+
+    def reopen(self) -> None:
+        """Read the response once more, as it was stored."""
+        self.response = None
 
     def expect_more(self) -> None:
         """Another response follows in the same answer."""
@@ -113,6 +119,7 @@ class ResponseMachine(EventMachine):
         item = as_object(event.get("item"))
         self.start()
         self.answer.begins()
+        self.acted |= items.is_trace(str(item.get("type"))) or item.get("type") == "function_call"
         key = self._key({**event, "item_id": item.get("id")})
         if item.get("type") == "message":
             self.answer.know(message_id=item.get("id"))

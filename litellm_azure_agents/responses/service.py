@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core import errors
-from ..core.actions import Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
+from ..core.actions import Actions, Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
+from ..core.attempts import NONCE_KEY
 from ..core.call import Call
-from ..core.exchange import ask, object_in, request
-from ..core.json_values import Json, as_object, as_text
+from ..core.endpoint import Endpoint
+from ..core.exchange import ask, insist, object_in, read_page, request
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
@@ -23,7 +25,7 @@ class ResponseService:
         self._call = call
         self._target = target
 
-    def definition(self) -> Any:
+    def definition(self) -> Actions[Json | None]:
         """What the version that answers is made of, read at most once in ``agent_cache_ttl``
         seconds; None where it can't be read."""
         call, url = self._call, self._target.definition_url
@@ -34,6 +36,25 @@ class ResponseService:
         return definition_of(
             (yield from ask(call, action, doing=doing, repeatable=True, having=having))
         )
+
+    @property
+    def can_list(self) -> bool:
+        """Whether the endpoint's project lists its responses."""
+        return self._target.project is not None and not self._target.is_stateless
+
+    def find(self, nonce: str) -> Actions[JsonObject | None]:
+        """The newest response of the agent that carries the nonce and was not cut off, or None."""
+        project = self._target.project
+        if project is None:
+            return None
+        query = [("agent_name", self._target.name), ("limit", "100"), ("order", "desc")]
+        url = Endpoint(f"{project.base}/openai/v1", None).url("responses", query=query)
+        page = yield from read_page(self._call, url, doing="list the agent's responses")
+        for response in page.items:
+            marked = as_object(response.get("metadata")).get(NONCE_KEY) == nonce
+            if marked and response.get("status") != "cancelled":
+                return response
+        return None
 
     def replay(self, response_id: str, after: int) -> Exchange:
         """The events of a background response that come after number ``after``, as a stream."""
@@ -48,7 +69,7 @@ class ResponseService:
 
     def wait_for(
         self, response_id: str, first: Json | None, next_interval: Callable[[], float]
-    ) -> Any:
+    ) -> Actions[Reply | Json]:
         """The response once it has ended, or the Reply that says that it can't be had."""
         call = self._call
         response = first
@@ -68,7 +89,8 @@ class ResponseService:
 
     def cancel(self, response_id: str) -> Steps:
         """Ask the service to stop a background response; that it has ended already is fine."""
-        yield Send(Request("POST", self._target.url(response_id, "cancel")))
+        action = Send(Request("POST", self._target.url(response_id, "cancel")))
+        yield from insist(action, random=self._call.random)
 
     def forget(self, ids: Mapping[str, str]) -> Steps:
         """Delete what the call left behind. Best effort: the answer is there and stays good."""

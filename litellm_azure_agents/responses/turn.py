@@ -7,15 +7,16 @@ handle a broken stream, approvals, polling and refused fields, once for all ways
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
-from ..answer.answer import Answer
 from ..content.file_service import FileService
 from ..core import errors
-from ..core.actions import Actions, Emit, Lost, Reply, Request, Steps, Stream
+from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Steps, Stream
+from ..core.attempts import MAX_METADATA, NONCE_KEY
 from ..core.call import Call
 from ..core.deltas import Usage, add_usage
-from ..core.exchange import LostAnswer, object_in
-from ..core.json_values import Json, JsonObject, as_text
+from ..core.exchange import LostAnswer, object_in, send_once
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.options import OptionError
 from ..core.retry import poll_intervals
 from ..protocol.turn import AgentTurn
@@ -31,39 +32,43 @@ _OUTPUTS, _SEARCH_RESULTS = "code_interpreter_call.outputs", "file_search_call.r
 _READING = "read the response's events"
 
 
+class Disconnected(Exception):
+    """The response ended with its connection; ``error`` is for the caller if that is final."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class ResponseTurn(AgentTurn):
     """A turn of a new agent; a driver performs `run` and, if it ends early, `abandon`."""
 
     machine: ResponseMachine
 
     def __init__(self, call: Call, target: Target) -> None:
-        ids: dict[str, str] = {}
-        call = call.with_ids(ids)
+        super().__init__(call)
         self.target = target
-        self.files = None if target.files is None else FileService(call, target.files)
-        answer = Answer(
-            ids=ids,
-            citations=call.options.citations,
-            inline_images=call.options.include_images == "inline",
-            file_url=None if self.files is None else self.files.content_url,
-            whole=not call.stream,
-        )
-        super().__init__(call, answer)
-        self.service = ResponseService(call, target)
+        self.files = None if target.files is None else FileService(self.call, target.files)
+        self.service = ResponseService(self.call, target)
         self._polling = call.options.run_mode == "poll"
         self._background = self._polling or call.options.background
+        self._stored = call.params.store is not False and not target.is_stateless
         self._opened = False  # a request that makes a response may have been acted on
         self._lost: Lost | None = None  # why the stream ended early
         self._usage: Usage | None = None
         self._input: list[JsonObject] = []  # the items of the last request
         self._ours: set[str] = set()  # fields that the caller didn't ask for: they can be left out
-        self._stored = call.params.store is not False and not target.is_stateless
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start with an empty answer."""
+        self.answer = self.new_answer(None if self.files is None else self.files.content_url)
         self.machine = ResponseMachine(
-            answer,
+            self.answer,
             # Where the agent may be code that calls functions of its own, see ResponseMachine.
-            live=_live(call, target, payloads.caller_tools(call)),
+            live=_live(self.call, self.target, payloads.caller_tools(self.call)),
             stored=self._stored,
-            run_steps=call.options.include_run_steps,
+            run_steps=self.call.options.include_run_steps,
         )
 
     # -- the turn ------------------------------------------------------------------------------
@@ -74,6 +79,7 @@ class ResponseTurn(AgentTurn):
         plan = history.plan(self.call, self.target, inputs)
         body.update((yield from self._tools()))
         self._include(body)
+        self._mark(body)
         yield from self._respond(body, plan, inputs)
         yield from self._approve(body)
         yield from self._conclude()
@@ -91,7 +97,14 @@ class ResponseTurn(AgentTurn):
             asked.append(_OUTPUTS)
         if asked and not self.target.takes_settings:
             body["include"] = list(dict.fromkeys(asked))
-            self._ours = {"include"} if not options.include else set()
+            self._ours |= {"include"} if not options.include else set()
+
+    def _mark(self, body: JsonObject) -> None:
+        """Put the nonce into the metadata, so that the response is found if its reply is lost."""
+        metadata = body.get("metadata") or {}
+        if self.service.can_list and self._stored and len(metadata) < MAX_METADATA:
+            self._ours |= {"metadata"} if not metadata else set()
+            body["metadata"] = {**metadata, NONCE_KEY: self.call.attempt.nonce}
 
     def _tools(self) -> Actions[JsonObject]:
         """The caller's tools for the body, if the endpoint takes any.
@@ -122,45 +135,88 @@ class ResponseTurn(AgentTurn):
 
     def _respond(self, body: JsonObject, plan: history.Plan, inputs: Inputs | None = None) -> Steps:
         """Make the response, and follow it until it ends."""
-        self.answer.know(conversation_id=plan.conversation_id)
+        for tries in count():
+            self.answer.know(conversation_id=plan.conversation_id)
+            try:
+                yield from self._follow((yield from self._create(body, plan, inputs)))
+                return
+            except Disconnected as ended:
+                if not self._may_repeat(first_round=inputs is not None, tries=tries):
+                    raise ended.error from None
+                self._ids.clear()
+                self._begin()
+
+    def _may_repeat(self, *, first_round: bool, tries: int) -> bool:
+        """Whether a response that ended with its connection can be made again.
+
+        Nothing of it may have been given out, and no tool of the service may have run.
+        """
+        given_out = self.machine.started and self.call.stream
+        limit = max(self.call.max_retries, 8 if self.call.patience else 0)
+        return first_round and not given_out and not self.machine.acted and tries < limit
+
+    def _create(
+        self, body: JsonObject, plan: history.Plan, inputs: Inputs | None
+    ) -> Actions[Reply | JsonObject]:
+        """Send what makes the response; its reply, or the response if only the reply was lost."""
         full = {**body, **plan.body}
         if plan.items or not plan.body:
             full["input"] = plan.items
         self._input = plan.items
         reply = yield from self._send(full, inputs)
-        if not reply.ok and plan.found and is_unknown_state(reply):
+        if isinstance(reply, Reply) and not reply.ok and plan.found and is_unknown_state(reply):
             # The ids in the history are of another project or too old; the history is the truth.
             inputs = Inputs(self.call, self.files)
             whole = history.plan(self.call, self.target, inputs, whole=True)
             self._input = whole.items
             reply = yield from self._send({**body, "input": whole.items}, inputs)
-        if not reply.ok:
+        if isinstance(reply, Reply) and not reply.ok:
             raise refusal_of(self.call, self.target, reply)
         self._opened = True
-        yield from self._follow(reply)
+        return reply
 
-    def _send(self, body: JsonObject, inputs: Inputs | None) -> Actions[Reply]:
+    def _send(self, body: JsonObject, inputs: Inputs | None) -> Actions[Reply | JsonObject]:
         """Upload what the messages bring, then send what makes the response."""
         if inputs is None:
             return (yield from self._open(body))
         yield from inputs.upload()
         reply = yield from self._open(body)
-        if not reply.ok and (yield from inputs.repair(reply)):
+        if isinstance(reply, Reply) and not reply.ok and (yield from inputs.repair(reply)):
             reply = yield from self._open(body)
         return reply
 
-    def _open(self, body: JsonObject) -> Actions[Reply]:
+    def _open(self, body: JsonObject) -> Actions[Reply | JsonObject]:
         """Send what makes the response; without the fields that the service refuses, if it may."""
-        doing = "create the response"
+        found: JsonObject | None = None
+
+        def arrived() -> Actions[bool]:
+            nonlocal found
+            found = yield from self.service.find(self.call.attempt.nonce)
+            return found is not None
+
+        def attempt() -> Exchange:
+            request = Request("POST", self.target.url(), body)
+            return self.service.unlocked(Stream(request), doing="create the response")
+
         self._opened = True
+        can_look = NONCE_KEY in as_object(body.get("metadata"))
+        if self.call.attempt.inherited and can_look and (yield from arrived()) and found:
+            return found
         try:
             while True:
-                request = Request("POST", self.target.url(), body)
-                reply = yield from self.service.unlocked(Stream(request), doing=doing)
+                self.call.attempt.sent = True
+                reply: Reply | None
+                if can_look:
+                    reply = yield from send_once(self.call, attempt, arrived)
+                else:
+                    reply = yield from attempt()
+                if reply is None:
+                    return found or {}
                 named = [name for name in refused.fields_in(reply) if name in body]
                 if not named or not (self.call.drop_params or self._ours.issuperset(named)):
                     break
                 body = {name: value for name, value in body.items() if name not in named}
+                can_look = NONCE_KEY in as_object(body.get("metadata"))
         except LostAnswer:
             raise
         except Exception as error:  # refused: nothing goes on, unless it was our timeout
@@ -171,10 +227,15 @@ class ResponseTurn(AgentTurn):
 
     # -- following a response ------------------------------------------------------------------
 
-    def _follow(self, reply: Reply) -> Steps:
-        """Read the response's events; what they don't bring is asked for."""
-        self.answer.know(agent_session_id=reply.headers.get(_SESSION_HEADER))
+    def _follow(self, reply: Reply | JsonObject) -> Steps:
+        """Read the response's events; fetch what they don't bring."""
         machine = self.machine
+        if not isinstance(reply, Reply):
+            self._lost = Lost("the reply was lost", sent=True)
+            machine.adopt(reply)
+            yield from self._wait(None)
+            return
+        self.answer.know(agent_session_id=reply.headers.get(_SESSION_HEADER))
         if not reply.streaming:
             response = object_in(self.call, reply, doing="create the response")
             machine.adopt(response)
@@ -199,35 +260,41 @@ class ResponseTurn(AgentTurn):
             attempts = self.call.max_retries if machine.sequence > before else attempts - 1
 
     def _wait(self, response: Json | None) -> Steps:
-        """Poll the response until it has ended, then give out what is not yet given out."""
+        """Poll the response until it has ended, then give out what is not yet given out.
+
+        Without ``response`` its stream broke. Raises Disconnected if it ended with the stream.
+        """
         machine, context = self.machine, self.call.context
-        if machine.response_id is None:
-            if self._lost is not None:
-                raise errors.connection(context, self._lost, doing=_READING)
-            raise errors.internal(context, "The event stream ended before it named its response")
         recovering = response is None
+        if machine.response_id is None:
+            find = self.service.find(self.call.attempt.nonce)
+            found = (yield from find) if self._stored else None
+            if found is None:
+                raise Disconnected(self._unread())
+            machine.adopt(found)
         if recovering and not self._stored:
-            raise self._unread(", the only ones of a response that is not stored")
+            raise Disconnected(self._unread(", the only ones of a response that is not stored"))
         try:
-            found = yield from self.service.wait_for(
-                machine.response_id, response, poll_intervals(self.call.options.poll_interval)
+            ended = yield from self.service.wait_for(
+                str(machine.response_id), response, poll_intervals(self.call.options.poll_interval)
             )
         except errors.APIConnectionError as error:
             if self._lost is None:
                 raise
             raise errors.connection(context, self._lost, doing=_READING) from error
-        if isinstance(found, Reply) and not recovering:
-            raise errors.from_reply(context, found, doing="read the response")
-        stopped = not self._background and not isinstance(found, Reply)
-        if isinstance(found, Reply) or (
-            recovering and stopped and found.get("status") == "cancelled"
-        ):
-            raise self._unread()
-        machine.reconcile(found)
+        if isinstance(ended, Reply):
+            if recovering:
+                raise Disconnected(self._unread())
+            raise errors.from_reply(context, ended, doing="read the response")
+        if recovering and not self._background and ended.get("status") == "cancelled":
+            raise Disconnected(self._unread())
+        if self.machine.over:  # its stream ended, but a damaged event left a gap
+            machine.reopen()
+        machine.reconcile(ended)
         yield from self.emit()
 
     def _unread(self, why: str = "") -> Exception:
-        """The error for a response whose end could not be had."""
+        """The error for a response whose end could not be read."""
         lost = self._lost or Lost("the event stream ended before its end", sent=True)
         return errors.connection(self.call.context, lost, doing=_READING + why)
 

@@ -9,22 +9,20 @@ driving.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
-from typing import Any
 
-from ..answer.answer import Answer
 from ..content.file_service import FileService
 from ..content.uploads import Incoming
 from ..continuity.history import Continuation, HistoryError, ToolResult, read_history
 from ..core import errors
-from ..core.actions import Actions, Emit, Exchange, Reply, Request, Send, Steps, Stream, Wait
+from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Send, Steps, Stream
 from ..core.call import Call
 from ..core.deltas import Usage
-from ..core.exchange import LostAnswer, object_in, request
-from ..core.json_values import Json, JsonObject, as_object, as_objects, as_text
-from ..core.retry import backoff, poll_intervals
+from ..core.exchange import LostAnswer, object_in, request, send_once
+from ..core.json_values import Json, JsonObject, as_objects, as_text
+from ..core.retry import poll_intervals
 from ..protocol.turn import AgentTurn
 from . import payloads, service
+from .delivery import Delivery
 from .machine import (
     TERMINAL,
     RunMachine,
@@ -37,6 +35,9 @@ from .run_body import build_run_body
 from .steps import SEARCH_CONTENT, calls_of, split_steps
 from .tool_outputs import approval_answer, build_outputs, match_results
 
+_FRUITLESS = frozenset({"failed", "cancelled", "cancelling", "expired"})
+"""States of a run that gives no answer."""
+
 
 class ThreadTurn(AgentTurn):
     """A turn of a classic agent; a driver performs `run` and, if it ends early, `abandon`."""
@@ -44,23 +45,18 @@ class ThreadTurn(AgentTurn):
     machine: RunMachine
 
     def __init__(self, call: Call) -> None:
-        ids: dict[str, str] = {}
-        call = call.with_ids(ids)
+        super().__init__(call)
+        call = self.call
         self.files = FileService(call)
-        answer = Answer(
-            ids=ids,
-            citations=call.options.citations,
-            inline_images=call.options.include_images == "inline",
-            file_url=self.files.content_url,
-            whole=not call.stream,
-        )
-        super().__init__(call, answer)
-        self.machine = RunMachine(answer, trace=call.options.include_run_steps)
+        self.answer = self.new_answer(self.files.content_url)
+        self.machine = RunMachine(self.answer, trace=call.options.include_run_steps)
         self.service = service.ThreadService(call)
+        self.delivery = Delivery(call, self.service, self.answer)
         self.incoming = Incoming(call, self.files)
         self._polling = call.options.run_mode == "poll"
         self._opened = False  # a request that starts or continues a run may have been acted on
         self._finished = False
+        self._messages_arrived = False  # an earlier attempt brought them to the thread
         self._submitted: list[str] = []  # calls whose results this turn brought
 
     # -- the turn ------------------------------------------------------------------------------
@@ -95,7 +91,7 @@ class ThreadTurn(AgentTurn):
         return given or found
 
     def _forget(self) -> None:
-        self.answer.ids.clear()
+        self._ids.clear()
         self._submitted = []
         uploaded = self.incoming.uploaded
         self.incoming = Incoming(self.call, self.files)
@@ -104,23 +100,26 @@ class ThreadTurn(AgentTurn):
     def _start_thread(self) -> Steps:
         """The whole history becomes a new thread."""
         call = self.call
+        if call.attempt.inherited:
+            yield from self.delivery.find_thread()
+            if (yield from self._follow_earlier_attempt()):
+                return
         system, turns = payloads.split_messages(call.messages)
         messages = payloads.build_messages(turns, self.incoming)
         body = yield from self._body(system, new_thread=True)
-        thread: dict[str, Any] = {}
-        if call.options.thread_metadata:
-            thread["metadata"] = dict(call.options.thread_metadata)
-        if len(messages) > payloads.MAX_MESSAGES:
-            thread["messages"] = messages[: payloads.MAX_MESSAGES]
-            created = yield from self.service.create_thread(thread)
-            self.answer.know(thread_id=created["id"])
-            yield from self._add_and_run(messages[payloads.MAX_MESSAGES :], body)
-            return
+        thread: JsonObject = {"metadata": payloads.with_nonce(call, call.options.thread_metadata)}
         if messages:
-            thread["messages"] = messages
-        if thread:
+            thread["messages"] = messages[: payloads.MAX_MESSAGES]
+        rest = messages[payloads.MAX_MESSAGES :]
+        if self.ids.get("thread_id"):  # an earlier attempt made it
+            yield from self._add_and_run(rest, body)
+        elif rest:
+            yield from self.delivery.create_thread(thread)
+            yield from self._add_and_run(rest, body)
+        else:
             body["thread"] = thread
-        yield from self._open(self.service.url("runs"), body, doing="create the thread and its run")
+            url = self.service.url("runs")
+            yield from self._open(url, body, doing="create the thread and its run")
 
     def _continue_thread(self, thread_id: str, history: Continuation) -> Steps:
         """Give the results that a run of the thread waits for, or add what is new and run."""
@@ -132,21 +131,25 @@ class ThreadTurn(AgentTurn):
             yield from self._submit(results)
             return
         self.answer.know(thread_id=thread_id)
+        if call.attempt.inherited and (yield from self._follow_earlier_attempt()):
+            return
         system, _ = payloads.split_messages(call.messages)
         _, new = payloads.split_messages(call.messages[history.new :])
         messages = payloads.build_messages(new, self.incoming)
         body = yield from self._body(system, new_thread=False)
         yield from self._add_and_run(messages, body)
 
-    def _add_and_run(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> Steps:
-        """Messages beyond what one run takes are added one by one first, in order."""
+    def _add_and_run(self, messages: list[JsonObject], body: JsonObject) -> Steps:
+        """Create a run on the thread; messages beyond what one run takes are added first."""
         thread_id = self.answer.ids["thread_id"]
+        if self._messages_arrived:
+            messages = []
         alone = messages[: -payloads.MAX_MESSAGES]
-        for message in alone:
-            yield from self._when_free(
-                Send(Request("POST", self.service.url(thread_id, "messages"), message)),
-                doing="add a message to the thread",
-            )
+        added = 0
+        if alone and self.call.attempt.inherited:
+            added = yield from self.delivery.messages_added(thread_id)
+        for number, message in enumerate(alone[added:], added):
+            yield from self.delivery.add_message(thread_id, message, number, self._when_free)
         rest = messages[len(alone) :]
         if rest:
             body["additional_messages"] = rest
@@ -166,28 +169,37 @@ class ThreadTurn(AgentTurn):
 
     # -- opening and following a run -----------------------------------------------------------
 
-    def _open(self, url: str, body: dict[str, Any], *, doing: str) -> Steps:
-        """Send what makes the run, and follow it until it ends or waits."""
-        self._opened = True
+    def _open(self, url: str, body: JsonObject, *, doing: str) -> Steps:
+        """Send what makes the run, exactly once, and follow it until it ends or waits."""
+        self._opened = self.call.attempt.sent = True
+        run: Json | None = None
+
+        def found() -> Actions[bool]:
+            nonlocal run
+            run = yield from self.delivery.find_run()
+            return run is not None
+
+        def attempt() -> Exchange:
+            # Stream, polled or not: if we are cancelled, its reply can still be drained.
+            return self._when_free(Stream(Request("POST", url, body)), doing=doing)
+
         try:
-            # Stream, polled or not: if we are cancelled meanwhile, its reply can still be drained.
-            reply = yield from self._when_free(Stream(Request("POST", url, body)), doing=doing)
-        except LostAnswer as lost:
-            run = yield from self._find_run()
-            if run is None:
-                raise errors.connection(self.call.context, lost.lost, doing=doing) from None
-            self._adopt(run)
-            yield from self._recover()
-            return
+            reply = yield from send_once(self.call, attempt, found)
+        except LostAnswer:
+            raise
         except Exception as error:  # refused: there is nothing to cancel, unless it was our timeout
             self._opened = isinstance(error, errors.Timeout)
             raise
-        yield from self._follow(reply, doing=doing)
+        if reply is not None:
+            yield from self._follow(reply, doing=doing)
+        elif run is not None:
+            self._adopt(run)
+            yield from self._recover()
 
     def _when_free(self, action: Send | Stream, *, doing: str) -> Exchange:
         """Perform ``action``; while another run holds the thread, deal with that run first."""
         while True:
-            reply = yield from request(self.call, action, doing=doing)
+            reply: Reply = yield from request(self.call, action, doing=doing)
             if reply.ok:
                 return reply
             holder = service.holding_run(reply)
@@ -209,13 +221,10 @@ class ThreadTurn(AgentTurn):
         if self.machine.over and not self.answer.damaged:
             return
         if self.machine.run_id is None:
-            run = yield from self._find_run()
-            if run is None and lost is not None:
-                raise errors.connection(self.call.context, lost, doing=doing)
+            run = yield from self.delivery.find_run()
             if run is None:
-                raise errors.internal(
-                    self.call.context, "The event stream ended before it named its run"
-                )
+                lost = lost or Lost("the event stream ended before it named its run", sent=True)
+                raise errors.connection(self.call.context, lost, doing=doing)
             self._adopt(run)
         if self.machine.error is None:
             self.machine.expect_more()
@@ -231,19 +240,24 @@ class ThreadTurn(AgentTurn):
             raise errors.internal(self.call.context, "The service didn't name its thread and run")
         return thread_id, run_id
 
-    def _find_run(self) -> Actions[Json | None]:
-        """The run that this call made although its reply was lost, or None.
+    # -- what became of a lost request -----------------------------------------------------------
 
-        It is found by the call's id in its metadata, among the runs of a known thread.
+    def _follow_earlier_attempt(self) -> Actions[bool]:
+        """Follow the run that an earlier attempt at this request started; False if none answers.
+
+        After a run that failed or was cancelled another one is needed, but not the messages: they
+        are in the thread.
         """
-        thread_id = self.answer.ids.get("thread_id")
-        if thread_id is None or not self.call.call_id:
-            return None
-        runs: list[Json] = yield from self.service.runs(thread_id)
-        for run in runs:
-            if as_object(run.get("metadata")).get("litellm_call_id") == self.call.call_id:
-                return run
-        return None
+        run = (yield from self.delivery.find_run()) if "thread_id" in self.ids else None
+        if run is None:
+            return False
+        self._messages_arrived = True
+        if as_text(run.get("status")) in _FRUITLESS:
+            return False
+        self._opened = True
+        self._adopt(run)
+        yield from self._recover()
+        return True
 
     def _recover(self) -> Steps:
         """Poll the run until it has ended or waits, then read the text not yet given out."""
@@ -252,7 +266,7 @@ class ThreadTurn(AgentTurn):
             thread_id, run_id, poll_intervals(self.call.options.poll_interval)
         )
         messages = yield from self.service.messages(thread_id, run_id)
-        steps: list[Json] = []
+        steps: Sequence[Json] = []
         if self._submitted or self.call.options.include_run_steps or _makes_images(run):
             steps = yield from self.service.steps(thread_id, run_id)
             earlier, steps = split_steps(steps, self._submitted)
@@ -279,30 +293,38 @@ class ThreadTurn(AgentTurn):
         thread_id, run_id = results[0].ref.owner
         self.answer.know(thread_id=thread_id, run_id=run_id)
         self._submitted = [result.ref.call_id for result in results]
+        if self.call.attempt.inherited:
+            run = yield from self.service.run(thread_id, run_id)
+            if not set(self._submitted) <= {call["id"] for call in pending_calls(run)}:
+                yield from self._recover()  # an earlier attempt's results have arrived
+                return
         yield from self._send_outputs(build_outputs(results))
 
-    def _send_outputs(self, body: dict[str, Any]) -> Steps:
+    def _send_outputs(self, body: JsonObject) -> Steps:
         thread_id, run_id = self._where()
         url = self.service.url(thread_id, "runs", run_id, "submit_tool_outputs")
         action = Stream(Request("POST", url, {**body, "stream": not self._polling}))
         self.machine.expect_more()
-        self._opened = True
+        self._opened = self.call.attempt.sent = True
         doing = "submit the tool results"
-        for attempt in count():
-            try:
-                reply = yield from request(self.call, action, doing=doing)
-                break
-            except LostAnswer as lost:
-                # Did they arrive? A run that still waits for the same calls has not seen them.
-                run = yield from self.service.run(thread_id, run_id)
-                given = {o["tool_call_id"] for key in body.values() for o in key}
-                if {c["id"] for c in pending_calls(run)} != given:
-                    yield from self._recover()
-                    return
-                if attempt >= self.call.max_retries:
-                    self._opened = False  # the results can be given again
-                    raise errors.connection(self.call.context, lost.lost, doing=doing) from None
-                yield Wait(backoff(attempt, self.call.random))
+
+        def arrived() -> Actions[bool]:
+            # A run that still waits for the same calls has not seen the results.
+            run = yield from self.service.run(thread_id, run_id)
+            given = {output["tool_call_id"] for outputs in body.values() for output in outputs}
+            return {call["id"] for call in pending_calls(run)} != given
+
+        def attempt() -> Exchange:
+            return request(self.call, action, doing=doing)
+
+        try:
+            reply = yield from send_once(self.call, attempt, arrived)
+        except LostAnswer:
+            self._opened = False  # the run still waits: the results can be given again
+            raise
+        if reply is None:
+            yield from self._recover()
+            return
         if not reply.ok:
             self._opened = False  # refused: the run stays as it was, a corrected call can succeed
             raise (yield from self.service.refused_outputs(reply, thread_id, run_id, doing=doing))
@@ -386,7 +408,7 @@ class ThreadTurn(AgentTurn):
                 break
             self._adopt(found)
         if self.machine.run_id is None:
-            run = yield from self._find_run()
+            run = yield from self.delivery.find_run()
             if run is None:
                 return
             self._adopt(run)
