@@ -1,5 +1,7 @@
-"""A text part of the service: what came of it, where it stands in what was delivered, and what its
-annotations point to. No deltas: ``answer.py`` makes those."""
+"""A text part of the service: what came of it, where it begins in the answer, its annotations.
+
+`Answer` makes deltas of it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,14 @@ from typing import Any
 
 from ..core.json_values import whole
 from .citations import Citations, locate
+from .received import Received
 
 Span = tuple[int, int]
 
 
 @dataclass(slots=True)
 class Annotation:
-    """In OpenAI's nested form, with positions in the service's text part; once given it is done."""
+    """In OpenAI's nested form, with positions in the service's text part."""
 
     value: dict[str, Any]
     given: bool = False
@@ -28,24 +31,18 @@ class Annotation:
 
 @dataclass(slots=True)
 class Passage:
-    """``start`` is -1 until something of it was delivered; ``complete`` once all of it came."""
+    """``start`` is its position in the answer; -1 until something of it was given out."""
 
-    received: int = 0
+    received: Received
     start: int = -1
-    complete: bool = False
     citations: Citations | None = None
     annotations: dict[Hashable, Annotation] = field(default_factory=dict)
-    pieces: list[str] = field(default_factory=list)
-
-    def so_far(self) -> str:
-        """The service's text; joined when an annotation has to be placed, not for every delta."""
-        if len(self.pieces) > 1:
-            self.pieces = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
 
     def annotate(self, number: Hashable, annotation: Mapping[str, Any]) -> Annotation | None:
-        """Take in an annotation, which may complete what came of it before; None if it is
-        malformed or was given out already."""
+        """Add an annotation, or complete what came of it before.
+
+        Returns None if it is malformed or was given out already.
+        """
         kind = str(annotation.get("type"))
         given = annotation.get(kind)
         if not isinstance(given, Mapping):
@@ -67,7 +64,7 @@ class Passage:
             if inner.get("text") == marker:
                 return annotation.value
             if not inner.get("text"):  # a url_citation's delta has positions only
-                span = locate(self.so_far(), inner)
+                span = locate(self.received.text, inner)
                 if span is not None and span[0] == at:
                     found = annotation.value
         return found
@@ -82,7 +79,8 @@ class Passage:
                 continue
             if not anyway and not self._is_whole(annotation.inner, names):
                 return
-            span = locate(self.so_far(), annotation.inner)
+            revised = self.received.revised
+            span = None if revised else locate(self.received.text, annotation.inner)
             if not anyway and not self._is_delivered(span):
                 return
             yield annotation, span
@@ -92,13 +90,13 @@ class Passage:
         if inner.get("file_id") and not inner.get("filename"):
             if inner["file_id"] not in names:
                 return False
-            return self.complete or bool(inner.get("text"))
-        return self.complete or not ("url" in inner and not inner.get("title"))
+            return self.received.complete or bool(inner.get("text"))
+        return self.received.complete or not ("url" in inner and not inner.get("title"))
 
     def _is_delivered(self, span: Span | None) -> bool:
-        if self.complete:
+        if self.received.complete:
             return True
-        decided = self.received if self.citations is None else self.citations.decided
+        decided = self.received.size if self.citations is None else self.citations.decided
         # A mere point may turn out to be where a marker begins.
         return self.start >= 0 and span is not None and span[0] < span[1] <= decided
 

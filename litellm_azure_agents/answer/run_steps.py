@@ -1,10 +1,10 @@
 """What server-side tools did, for ``provider_specific_fields["run_steps"]`` (both protocols).
 
 Each call of a tool is an entry with ``id``, ``type``, ``status`` and the service's own fields.
-While it goes on, what is new of it is streamed as ``{"id", "type", "status": "in_progress",
-"delta"}``, the delta having the form of the entry. When it is over the whole entry comes, without
-``delta``, and stands for all before it with its id. The last list of an answer has all entries:
-whoever does not want to fold takes that one. A folded answer has exactly that list.
+While the call runs, what is new is streamed as ``{"id", "type", "status": "in_progress",
+"delta"}``; the delta has the form of the entry. When the call has ended, the whole entry comes
+without ``delta`` and replaces all entries with its id. The last list of an answer has all entries,
+for clients that don't want to fold. A whole answer has exactly that list.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..core.json_values import as_int, as_text
-
-Json = Mapping[str, Any]
+from ..core.json_values import Json, as_int, as_text
 
 
 class RunSteps:
@@ -25,6 +23,7 @@ class RunSteps:
         self._entries: dict[str, dict[str, Any]] = {}
         self._whole: set[str] = set()
         self._given = 0
+        self._damaged = False
 
     @property
     def entries(self) -> list[dict[str, Any]]:
@@ -32,8 +31,8 @@ class RunSteps:
         return list(self._entries.values())
 
     def piece(self, id: str, type: str, delta: Json, **fields: Any) -> None:
-        """Something new of a call that goes on; ``fields`` are the entry's own (``step_id``)."""
-        if id in self._whole:
+        """Something new of a running call; ``fields`` are the entry's own (``step_id``)."""
+        if id in self._whole or self._damaged:
             return
         entry = self._entries.get(id)
         new: dict[str, Any] = {"id": id, "type": type, "status": "in_progress"}
@@ -46,7 +45,7 @@ class RunSteps:
         self._send(new)
 
     def whole(self, entry: dict[str, Any]) -> None:
-        """All of a call, as it stands; a repeated one is given out once."""
+        """All of a call as it stands; a repeated one is given out once."""
         id = entry["id"]
         if id in self._whole and self._entries[id] == entry:
             return
@@ -54,8 +53,12 @@ class RunSteps:
         self._whole.add(id)
         self._send(entry)
 
+    def damage(self) -> None:
+        """An event could not be read: pieces may be missing, so only whole entries are given."""
+        self._damaged = True
+
     def close(self) -> None:
-        """The answer ends: the last list has all entries."""
+        """The answer ends: give out a last list with all entries."""
         if self._entries and (self._given > 1 or len(self._whole) < len(self._entries)):
             self._give([dict(entry) for entry in self._entries.values()])
 
@@ -65,7 +68,7 @@ class RunSteps:
 
 
 def fold_by_id(into: list[Any], new: list[Any]) -> list[Any]:
-    """Two lists of entries as one: an entry stands for an earlier one with its id (see above)."""
+    """Fold two lists of entries: an entry replaces an earlier one with its id (see above)."""
     places = {_key(entry): i for i, entry in enumerate(into) if _key(entry)}
     folded = list(into)
     for entry in new:
@@ -88,7 +91,7 @@ def _key(entry: Any) -> str:
 
 
 def merge(into: dict[str, Any], delta: Json) -> None:
-    """Continue ``into`` by ``delta`` as OpenAI's deltas are meant: strings grow, lists by index."""
+    """Merge ``delta`` into ``into`` as OpenAI's deltas are meant: strings grow, lists by index."""
     for name, value in delta.items():
         old = into.get(name)
         if isinstance(old, str) and isinstance(value, str):

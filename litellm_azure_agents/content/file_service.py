@@ -119,10 +119,10 @@ class FileService:
             answer.name_file(id, name if isinstance(name, str) else None)
         for id, image in zip(needs.images, results[len(names) :], strict=True):
             if isinstance(image, tuple):
-                answer.inline_image(id, *image)
+                answer.artifacts.inline_image(id, *image)
             else:
                 why = image if isinstance(image, str) else "it could not be read"
-                answer.image_reference(id, f"not given inline: {why}")
+                answer.artifacts.image_reference(id, f"not given inline: {why}")
 
     def pictures_in(self, container_id: str, since: int) -> Any:
         """(file id, name) of the images that code has made in a container from ``since`` on, in

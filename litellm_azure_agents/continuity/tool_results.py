@@ -1,4 +1,4 @@
-"""What a client answers to calls, for both protocols: texts of results, answers to approvals."""
+"""A client's tool messages, read for both protocols: result texts and approval decisions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The words between a turn and its driver.
+"""The actions that a turn asks of its driver, and what the driver sends back.
 
 A *turn* (``threads/turn.py``, ``responses/turn.py``) is a generator that yields actions and is sent
-their results; ``drivers`` plays them. Nothing here or above it knows sockets, sleep or event
-loops, so one turn serves sync, async, streamed, folded and polled calls alike.
+their results. A driver (``drivers/``) performs them. Turns know no sockets, no sleep and no event
+loop, so one turn serves sync, async, streamed, whole and polled calls alike.
 
 =============  ====================================================================================
 action         result sent back
@@ -11,11 +11,11 @@ Send           Reply or Lost
 Stream         Reply (``streaming`` if it is an event stream, which Read then reads) or Lost
 Read           list of ServerEvent that arrived together; None at the end of the body; or Lost
 Wait           None
-Lookup         Reply or Lost; successful replies are cached by key and shared (single flight)
+Lookup         Reply or Lost; successful replies are cached by key and shared (single-flight)
 Gather         list of what each generator returned, or the exception that it raised
-Salvage        as Read: what a just-cancelled Stream still brings, within the cleaning-up time;
-               its Reply if it brought no event stream
-Emit           None (the driver hands the deltas to the caller)
+Drain          as Read: what a Stream that was cancelled a moment ago still brings, within the time
+               for cleaning up; its Reply if it brought no event stream
+Emit           None; the driver hands the items to the caller
 =============  ====================================================================================
 """
 
@@ -25,10 +25,10 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from ..answer.answer import Delta
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer. ``headers`` has lower-case names; ``content`` is empty while streaming."""
+    """An HTTP reply. ``headers`` has lower-case names; ``content`` is empty while streaming."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,7 +71,7 @@ class Reply:
         return 200 <= self.status < 300
 
     def object(self) -> dict[str, Any] | None:
-        """The JSON object that the body is, or None when it is anything else."""
+        """The body as a JSON object, or None if it is anything else."""
         try:
             found = json.loads(self.content)
         except (ValueError, RecursionError):
@@ -81,7 +81,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No (complete) answer. ``sent`` tells whether the service may have acted on the request."""
+    """No complete reply came. ``sent`` is true if the service may have acted on the request."""
 
     reason: str
     sent: bool
@@ -98,26 +98,34 @@ class ServerEvent:
 
 @dataclass(frozen=True, slots=True)
 class Send:
+    """Send a request and read its whole reply."""
+
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
+    """Send a request; if an event stream comes back, keep it open for Read."""
+
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    pass
+    """Read the events that come next on the open stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
+    """Let time pass, at most until the call's deadline."""
+
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
+    """Send a request whose successful reply is shared by all calls for ``ttl`` seconds."""
+
     key: str
     request: Request
     ttl: float
@@ -125,41 +133,45 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Generators that are played side by side, each of Send, Wait and Lookup only."""
+    """Perform generators side by side; each uses Send, Wait and Lookup only."""
 
     jobs: Sequence[Generator[Any, Any, Any]]
     at_once: int = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Salvage:
-    pass
+class Drain:
+    """Read what a cancelled Stream still brings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Emit:
-    deltas: list[Delta]
+class Emit(Generic[T]):
+    """Give items to the caller: deltas of an answer, or the service's own events."""
+
+    items: list[T]
 
 
-Action = Send | Stream | Read | Wait | Lookup | Gather | Salvage | Emit
-Exchange = Generator[Action, Any, Reply]
-Steps = Generator[Action, Any, None]
+Action = Send | Stream | Read | Wait | Lookup | Gather | Drain | Emit[Any]
+Actions = Generator[Action, Any, T]
+"""A generator of actions that returns a T."""
+Steps = Actions[None]
+Exchange = Actions[Reply]
 
 
 class Job(Protocol):
-    """Requests that end in a value; `abandon` is played when they end early."""
+    """Requests that end in a value."""
 
-    def run(self) -> Generator[Action, Any, Any]:
-        """The actions; returns the value, raises LiteLLM exceptions."""
+    def run(self) -> Actions[Any]:
+        """Return the value. Raises LiteLLM's exceptions."""
         ...
 
     def abandon(self) -> Steps:
-        """What is owed when the job ends early."""
+        """Clean up after a job that ended early."""
         ...
 
 
-class Turn(Protocol):
-    """One call to an agent, as the drivers see it."""
+class Turn(Protocol[T_co]):
+    """One call to an agent, as the drivers see it. T is the type of the items that it emits."""
 
     @property
     def ids(self) -> Mapping[str, str]:
@@ -167,9 +179,9 @@ class Turn(Protocol):
         ...
 
     def run(self) -> Steps:
-        """The actions of the call; raises LiteLLM exceptions."""
+        """The actions of the call. Raises LiteLLM's exceptions."""
         ...
 
     def abandon(self) -> Steps:
-        """What is owed when the call ends early: nothing may go on at the service."""
+        """Clean up after a call that ended early, so that nothing goes on at the service."""
         ...

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import errors
+from .attempts import Attempt
 from .endpoint import Endpoint
 from .errors import Context
 from .options import OptionError, Options, Params
-from .retry import DEFAULT_RETRIES
+from .retry import DEFAULT_RETRIES, PATIENCE
 
 DEFAULT_TIMEOUT = 600.0
 _MAX_TIMEOUT = 1e6  # sockets and timers take no infinity
@@ -36,6 +37,11 @@ class Call:
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     random: Callable[[], float] = random.random
+    stream: bool = True
+    """Whether the caller takes the answer piece by piece."""
+    attempt: Attempt = field(default_factory=Attempt)
+    patience: float = PATIENCE
+    """Seconds for which connection failures are tried again; 0 if the caller set max_retries."""
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""

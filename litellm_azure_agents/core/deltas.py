@@ -1,4 +1,4 @@
-"""What is new in an answer: the neutral form that both protocols give and ``chunks.py`` takes."""
+"""What is new in an answer, neutral to both protocols; ``host/chunks.py`` makes chunks of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_usage(
     prompt_details: Sequence[str],
     completion_details: Sequence[str],
 ) -> Usage | None:
-    """The counts in a service's ``usage``, by its names for them; None where it gives none."""
+    """The counts in a service's ``usage``, by its names for them; None if it gives none."""
     counts = as_object(usage)
     total = as_int(counts.get("total_tokens"), -1)
     if total < 0:
@@ -45,6 +45,23 @@ def read_usage(
         cached_tokens=detail(prompt_details, "cached_tokens"),
         reasoning_tokens=detail(completion_details, "reasoning_tokens"),
     )
+
+
+def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:
+    """The sum, for an answer that took several runs or responses."""
+    if first is None or second is None:
+        return first or second
+    return Usage(
+        first.prompt_tokens + second.prompt_tokens,
+        first.completion_tokens + second.completion_tokens,
+        first.total_tokens + second.total_tokens,
+        _sum(first.cached_tokens, second.cached_tokens),
+        _sum(first.reasoning_tokens, second.reasoning_tokens),
+    )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None and second is None else (first or 0) + (second or 0)
 
 
 @dataclass(slots=True)

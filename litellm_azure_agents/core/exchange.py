@@ -1,23 +1,20 @@
-"""Requests with the retries that are safe, as generators both protocols share."""
+"""Requests with the retries that are safe, as generators that both protocols share."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from . import errors
-from .actions import Action, Exchange, Lookup, Lost, Reply, Request, Send, Stream, Wait
+from .actions import Actions, Exchange, Lookup, Lost, Reply, Request, Send, Steps, Stream, Wait
 from .call import Call
-from .json_values import as_text
-from .retry import MAX_OBEYED_WAIT, backoff, is_retryable, retry_after
-
-Asked = Generator[Action, Any, dict[str, Any]]
+from .json_values import JsonObject, as_text
+from .retry import LOOKS, MAX_OBEYED_WAIT, RECOVERY_PATIENCE, backoff, is_retryable, retry_after
 
 
 class LostAnswer(Exception):
-    """A request got no answer and may have been acted on: ask before sending it again."""
+    """A request got no reply and may have been acted on: look before sending it again."""
 
     def __init__(self, lost: Lost, doing: str) -> None:
         super().__init__(lost.reason)
@@ -32,16 +29,19 @@ def request(
     doing: str,
     repeatable: bool = False,
 ) -> Exchange:
-    """Play ``action`` until it has an answer, within the caller's timeout.
+    """Perform ``action`` until it has a reply, within the caller's timeout.
 
-    Tried again: what the service refused unread (429, 503), what was
-    never sent, and, if ``repeatable`` (reading, cancelling), lost answers and 5xx too. Returns the
-    Reply, an error reply included when it can't be retried. Raises `LostAnswer` when a request that
-    is not repeatable got none, and LiteLLM's exceptions for timeouts and failing connections.
+    Sent again is what the service refused unread (429, 503) and what was never sent. If
+    ``repeatable`` (reading, cancelling), also what got no reply or a 5xx. Returns the Reply, also
+    one that is an error. Raises `LostAnswer` if a request that is not repeatable got no reply, and
+    LiteLLM's exceptions for timeouts and failing connections.
     """
-    attempt = 0
+    attempt, began = 0, call.clock()
+    # Once something may run at the service, its state has to be found out.
+    patience = RECOVERY_PATIENCE if repeatable and call.attempt.sent else call.patience
     while True:
         result: Reply | Lost = yield action
+        patient = True
         if isinstance(result, Lost):
             if result.timed_out:
                 raise errors.timed_out(call.context, call.timeout)
@@ -50,20 +50,61 @@ def request(
             wait = backoff(attempt, call.random)
             failure = errors.connection(call.context, result, doing=doing)
         else:
-            again = is_retryable(result) or (repeatable and result.status >= 500)
-            if not again:
+            patient = not is_retryable(result)
+            if patient and not (repeatable and result.status >= 500):
                 return result
             asked = retry_after(result.headers, time.time())
             wait = backoff(attempt, call.random) if asked is None else asked
             failure = errors.from_reply(call.context, result, doing=doing)
-        if attempt >= call.max_retries or wait > min(MAX_OBEYED_WAIT, call.remaining()):
+        waited = call.clock() - began + wait
+        if attempt >= call.max_retries and not (patient and waited < patience):
+            raise failure
+        if wait > min(MAX_OBEYED_WAIT, call.remaining()):
             raise failure
         attempt += 1
         yield Wait(wait)
 
 
+def send_once(
+    call: Call, attempt: Callable[[], Exchange], arrived: Callable[[], Actions[bool]]
+) -> Actions[Reply | None]:
+    """Send a request that must not be acted on twice.
+
+    If its reply gets lost, ``arrived`` looks whether the service acted on it; if not, ``attempt``
+    is made again. Returns the reply, or None if the request arrived and only its reply was lost.
+    Raises `LostAnswer` when the tries or the time for them are used up.
+    """
+    began, tries = call.clock(), 0
+    patience = RECOVERY_PATIENCE if call.patience else 0.0
+    while True:
+        try:
+            return (yield from attempt())
+        except LostAnswer:
+            for pause in LOOKS:  # it may still be on its way
+                if pause > call.remaining():
+                    raise
+                yield Wait(pause)
+                if (yield from arrived()):
+                    return None
+            if tries >= call.max_retries and call.clock() - began > patience:
+                raise
+            tries += 1
+
+
+def insist(action: Send, *, random: Callable[[], float]) -> Steps:
+    """Perform ``action`` until it has any reply, within the driver's time for cleaning up.
+
+    For requests whose reply changes nothing: cancelling, deleting.
+    """
+    for attempt in range(8):
+        result: Reply | Lost = yield action
+        if isinstance(result, Reply) or result.timed_out:
+            return
+        yield Wait(backoff(attempt, random) / 5)
+
+
 def succeed(call: Call, action: Send | Lookup, *, doing: str, repeatable: bool = False) -> Exchange:
-    """As `request`; an answer that is an error is raised."""
+    """As `request`; raises the exception for a reply that is an error."""
     reply = yield from request(call, action, doing=doing, repeatable=repeatable)
     if not reply.ok:
         raise errors.from_reply(call.context, reply, doing=doing)
@@ -71,18 +112,21 @@ def succeed(call: Call, action: Send | Lookup, *, doing: str, repeatable: bool =
 
 
 def fetch(call: Call, url: str, *, doing: str) -> Exchange:
-    """GET ``url``; an answer that is an error is raised."""
+    """GET ``url``; raises the exception for a reply that is an error."""
     return (yield from succeed(call, Send(Request("GET", url)), doing=doing, repeatable=True))
 
 
-# -- answers that are objects ------------------------------------------------------------------
+# -- replies that are objects ------------------------------------------------------------------
 
 
 def object_in(
     call: Call, reply: Reply, *, doing: str, having: Sequence[str] = ("id",)
-) -> dict[str, Any]:
-    """The object that a successful answer is. One that is none, or lacks a text that it must have,
-    is raised as LiteLLM's InternalServerError: it doesn't come from a Foundry project."""
+) -> JsonObject:
+    """The JSON object of a successful reply.
+
+    Raises InternalServerError if it is none or a required string is missing: the reply is not from
+    a Foundry project.
+    """
     found = reply.object()
     if found is None or not all(isinstance(found.get(n), str) and found[n] for n in having):
         raise errors.unexpected(call.context, reply, doing=doing)
@@ -96,13 +140,15 @@ def ask(
     doing: str,
     repeatable: bool = False,
     having: Sequence[str] = ("id",),
-) -> Asked:
-    """The object that ``action`` is answered with, see `request` and `object_in`."""
+) -> Actions[JsonObject]:
+    """The object of the reply to ``action``, see `request` and `object_in`."""
     reply = yield from succeed(call, action, doing=doing, repeatable=repeatable)
     return object_in(call, reply, doing=doing, having=having)
 
 
-def read(call: Call, url: str, *, doing: str, having: Sequence[str] = ("id",)) -> Asked:
+def read(
+    call: Call, url: str, *, doing: str, having: Sequence[str] = ("id",)
+) -> Actions[JsonObject]:
     """The object at ``url``."""
     action = Send(Request("GET", url))
     return (yield from ask(call, action, doing=doing, repeatable=True, having=having))
@@ -110,14 +156,14 @@ def read(call: Call, url: str, *, doing: str, having: Sequence[str] = ("id",)) -
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list; ``after`` is the id behind which the next one begins, None at the end."""
+    """A page of a list; ``after`` is the id after which the next page begins, None at the end."""
 
-    items: list[dict[str, Any]]
+    items: list[JsonObject]
     after: str | None
 
 
-def read_page(call: Call, url: str, *, doing: str) -> Generator[Action, Any, Page]:
-    """The page of a list at ``url``; what is no object in it is passed over."""
+def read_page(call: Call, url: str, *, doing: str) -> Actions[Page]:
+    """A page of the list at ``url``; items that are no objects are ignored."""
     reply = yield from fetch(call, url, doing=doing)
     page = object_in(call, reply, doing=doing, having=())
     data = page.get("data")

@@ -11,6 +11,12 @@ from .actions import Reply
 DEFAULT_RETRIES = 2
 """Attempts after the first, as in the OpenAI clients."""
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0
+PATIENCE = 15.0
+"""Seconds for which a request is tried again that can't have reached the service."""
+RECOVERY_PATIENCE = 60.0
+"""Seconds for which the service is asked what became of a request that may have reached it."""
+LOOKS = (0.25, 0.75, 1.5)
+"""Pauses before each look for a request whose reply was lost: it may still be on its way."""
 MAX_OBEYED_WAIT = 120.0
 """Seconds. A longer Retry-After is not obeyed: the error is raised at once."""
 POLL_START, POLL_MAX = 0.25, 2.0

@@ -13,10 +13,10 @@ from typing import Any
 import anyio
 import httpx
 
-from ..answer.answer import Delta
 from ..auth.resolve import TokenSource
 from ..core.actions import (
     Action,
+    Drain,
     Emit,
     Gather,
     Job,
@@ -25,7 +25,6 @@ from ..core.actions import (
     Read,
     Reply,
     Request,
-    Salvage,
     Send,
     ServerEvent,
     Steps,
@@ -33,6 +32,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
+from ..core.deltas import Delta
 from .pool import HttpSettings, async_client
 from .shared_replies import replies
 from .sse import EventParser
@@ -77,7 +77,7 @@ class AsyncDriver:
             while True:
                 action: Action = actions.send(result)
                 if isinstance(action, Emit):
-                    return action.deltas
+                    return action.items
                 result = await self._perform(action)
         except StopIteration:
             return None
@@ -116,7 +116,7 @@ class AsyncDriver:
         finally:
             actions.close()
 
-    async def _finish(self, turn: Turn, actions: Steps, complete: bool) -> None:
+    async def _finish(self, turn: Turn[Any], actions: Steps, complete: bool) -> None:
         if not complete:
             actions.close()
             self._session.deadline = time.monotonic() + CLEANUP_SECONDS
@@ -154,8 +154,8 @@ class AsyncDriver:
             return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
-        elif isinstance(action, Salvage):
-            return await self._salvage()
+        elif isinstance(action, Drain):
+            return await self._drain_opening()
         return None
 
     async def _gather(self, action: Gather) -> list[Any]:
@@ -272,7 +272,7 @@ class AsyncDriver:
             self._ahead = None
         return b"".join(pieces)
 
-    async def _salvage(self) -> list[ServerEvent] | Reply | Lost | None:
+    async def _drain_opening(self) -> list[ServerEvent] | Reply | Lost | None:
         opening, self._opening = self._opening, None
         if opening is not None:
             with anyio.move_on_after(self._session.remaining()):
@@ -307,7 +307,7 @@ class Playing:
     inside another would then be closed twice, which Python reports as an error.
     """
 
-    def __init__(self, driver: AsyncDriver, turn: Turn) -> None:
+    def __init__(self, driver: AsyncDriver, turn: Turn[Any]) -> None:
         self._driver = driver
         self._turn = turn
         self._actions = turn.run()

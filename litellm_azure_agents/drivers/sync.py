@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 
-from ..answer.answer import Delta
 from ..auth.resolve import TokenSource
 from ..core.actions import (
     Action,
@@ -29,6 +28,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
+from ..core.deltas import Delta
 from .deadline import ending_at
 from .pool import HttpSettings, sync_client
 from .shared_replies import replies
@@ -98,7 +98,7 @@ class SyncDriver:
                 action: Action = actions.send(result)
                 if isinstance(action, Emit):
                     result = None
-                    yield action.deltas
+                    yield action.items
                 else:
                     result = self._perform(action)
         except StopIteration:
@@ -121,7 +121,7 @@ class SyncDriver:
             return replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return self._gather(action)
-        return None  # Salvage: a sync request is over once it is left
+        return None  # Drain: a sync request is over once it is left
 
     def _gather(self, action: Gather) -> list[Any]:
         def outcome(job: Any) -> Any:

@@ -28,8 +28,8 @@ from litellm.types.utils import (
 from litellm.types.utils import Delta as LiteLLMDelta
 from litellm.types.utils import Usage as LiteLLMUsage
 
-from ..answer.answer import Delta, Usage
 from ..answer.run_steps import fold_by_id
+from ..core.deltas import Delta, Usage
 
 _HEADER_IDS = (
     "thread_id", "run_id", "message_id", "conversation_id", "response_id", "agent_session_id",

@@ -22,8 +22,8 @@ import litellm
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
-from ..answer.answer import Delta
 from ..core import errors
+from ..core.deltas import Delta
 from .arguments import Prepared, prepare
 from .chunks import add_ids, response_headers
 from .names import BUILTIN, PROVIDER

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..answer.answer import Answer, Usage
+from ..answer.answer import Answer
 from ..core import errors
 from ..core.actions import Emit, Request, Send, Steps
 from ..core.call import Call
+from ..core.deltas import Usage
 from ..core.exchange import fetch, read, request
 from ..core.json_values import as_text
 from ..responses.service import definition_of

@@ -17,11 +17,9 @@ from ..content.parts import image_of, text_of
 from ..content.uploads import Place, Uploads
 from ..core.actions import Steps
 from ..core.call import Call
-from ..core.json_values import as_object, as_text
+from ..core.json_values import JsonObject, as_object, as_text
 from ..core.media import VISION_TYPES, NewFile, media_type_of, parse_file, parse_image
 from ..core.options import OptionError
-
-JsonObject = dict[str, Any]
 
 
 class Inputs(Uploads):

@@ -1,8 +1,8 @@
-"""Chat history -> input items, and which stored state they continue (protocols B2).
+"""Maps the chat history to input items, and finds the stored state they continue (protocols B2).
 
-With no state known the history goes whole. With one known (an option, or what the ids of tool calls
-carry) only what came after it does. Calls that nobody answered are answered here, since the service
-demands an output for each.
+Without a known state the whole history is sent. With one (from an option, or from the ids of tool
+calls) only what came after it is sent. Calls that nobody answered get an output here, because the
+service demands one for each.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any
 
 from ..content.messages import about
 from ..content.parts import assistant_text, text_of
-from ..continuity.history import CallRef, HistoryError, decode, read_history
+from ..continuity.call_ids import CallRef, Owner, decode
+from ..continuity.history import HistoryError, read_history
 from ..continuity.tool_results import APPROVAL_FUNCTION, parse_approval, result_text
 from ..core.call import Call
+from ..core.json_values import JsonObject
 from ..core.options import OptionError
 from .content import Inputs
 from .payloads import is_system
 from .target import Target
 
-JsonObject = dict[str, Any]
 Message = Mapping[str, Any]
 
 CANCELLED = "The call was cancelled: the user went on without its result."
@@ -34,25 +35,26 @@ _ROLES = "messages have the roles system, developer, user, assistant and tool"
 class State:
     """A stored response or conversation."""
 
-    kind: str  # "response" or "conversation"
+    kind: Owner
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a call sends: the state's fields of the body, and the input items."""
+    """What a call sends: the body's fields for the state, and the input items."""
 
     body: JsonObject
     items: list[JsonObject]
     conversation_id: str | None = None
     found: bool = False
-    """Whether the state was found in the history alone, so that without it the whole would do."""
+    """Whether only the history names the state, so that sending the whole history is an option."""
 
 
 def plan(call: Call, target: Target, inputs: Inputs | None = None, *, whole: bool = False) -> Plan:
-    """How the call's messages continue what the service has; ``whole`` trusts no ids in them.
+    """How the call's messages continue what the service has.
 
-    What is to be uploaded is left with ``inputs``. Raises HistoryError, OptionError, ValueError.
+    ``whole`` ignores the ids in the messages. ``inputs`` collects what is to be uploaded. Raises
+    HistoryError, OptionError, ValueError.
     """
     messages = call.messages
     history = read_history(messages)
@@ -123,14 +125,11 @@ def _state_named(thread_id: str) -> State:
             "(conv_…) and responses (resp_…)",
             "thread_id",
         )
-    kind = "conversation" if thread_id.startswith("conv") else "response"
-    return State(kind, thread_id)
+    return State("conversation" if thread_id.startswith("conv") else "response", thread_id)
 
 
 def _state_of(ref: CallRef | None) -> State | None:
-    if ref is None or ref.kind not in "rcpqmn":
-        return None
-    return State("response" if ref.kind in "rpm" else "conversation", ref.owner[0])
+    return None if ref is None or ref.of_run else State(ref.kind.owner, ref.owner[0])
 
 
 def _start(messages: Sequence[Message], state: State, new: int, *, unstored: bool) -> int:

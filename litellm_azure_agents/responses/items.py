@@ -1,16 +1,12 @@
-"""What the output items of a response say, for those who read chat completions (protocols B4)."""
+"""Maps the output items of a response to the forms of chat completions (protocols B4)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
-from ..answer.answer import Usage
-from ..core.deltas import read_usage
-from ..core.json_values import as_object, as_objects, as_text
-
-Json = Mapping[str, Any]
+from ..core.deltas import Usage, read_usage
+from ..core.json_values import Json, as_object, as_objects, as_text
 
 CLIENT_CALLS = frozenset(
     {"custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call"}
@@ -23,8 +19,10 @@ _CONTAINER_FILE = re.compile(r"/containers/([^/?#]+)/files/([^/?#]+)")
 
 
 def map_annotation(annotation: Json) -> dict[str, Any] | None:
-    """A flat annotation in OpenAI's nested form, or None for one of no type; a lone ``index`` is
-    where it starts and ends."""
+    """A flat annotation in OpenAI's nested form, or None if it has no type.
+
+    A lone ``index`` is where the annotation starts and ends.
+    """
     kind = as_text(annotation.get("type"))
     if not kind:
         return None
@@ -37,7 +35,7 @@ def map_annotation(annotation: Json) -> dict[str, Any] | None:
 
 
 def map_usage(usage: Any) -> Usage | None:
-    """The response's token counts, or None where the service gives none."""
+    """The response's token counts, or None if the service gives none."""
     return read_usage(
         usage,
         prompt="input_tokens",
@@ -45,23 +43,6 @@ def map_usage(usage: Any) -> Usage | None:
         prompt_details=("input_tokens_details",),
         completion_details=("output_tokens_details",),
     )
-
-
-def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:
-    """The sum, for an answer that took several responses."""
-    if first is None or second is None:
-        return first or second
-    return Usage(
-        first.prompt_tokens + second.prompt_tokens,
-        first.completion_tokens + second.completion_tokens,
-        first.total_tokens + second.total_tokens,
-        _sum(first.cached_tokens, second.cached_tokens),
-        _sum(first.reasoning_tokens, second.reasoning_tokens),
-    )
-
-
-def _sum(first: int | None, second: int | None) -> int | None:
-    return None if first is None and second is None else (first or 0) + (second or 0)
 
 
 def is_trace(kind: str) -> bool:
@@ -72,8 +53,11 @@ def is_trace(kind: str) -> bool:
 
 
 def map_trace(item: Json) -> dict[str, Any]:
-    """An entry of run_steps: ``type`` is without its ending. What both kinds of agents have, code
-    and searches of files, has the form of classic agents; all other fields are as they are."""
+    """An entry of run_steps. ``type`` is the item's type without its ending.
+
+    Code and file searches, which both kinds of agents have, take the form of classic agents. All
+    other fields stay as they are.
+    """
     kind = str(item.get("type"))
     plain = kind.replace("_call_output", "_output").removesuffix("_call").replace("_preview", "")
     fields = {n: v for n, v in item.items() if n not in _PICTURE_FIELDS}
@@ -88,7 +72,7 @@ def map_trace(item: Json) -> dict[str, Any]:
 
 
 def _map_output(output: Json) -> dict[str, Any]:
-    """An output of code; a picture is given out as an image already, so only its place is told."""
+    """An output of code. A picture is given out as an image, so the entry names its place only."""
     if output.get("type") != "image":
         return dict(output)
     url = str(output.get("url") or "")
@@ -123,13 +107,13 @@ def map_image(item: Json) -> dict[str, Any] | None:
 
 
 def consent_text(item: Json) -> str:
-    """What the user has to do before the agent can use a tool in his name."""
+    """What the user has to do before the agent can use a tool in their name."""
     label = item.get("server_label") or item.get("name") or "a tool"
     return f"Please sign in to let the agent use {label}: {item.get('consent_link') or ''}".rstrip()
 
 
 def finish_reason(response: Json) -> str:
-    """``stop``, ``length`` or ``content_filter`` for what completed or ended incomplete."""
+    """``stop``, ``length`` or ``content_filter`` for a response that completed or is incomplete."""
     if response.get("status") != "incomplete":
         return "stop"
     reason = as_text(as_object(response.get("incomplete_details")).get("reason"))

@@ -1,31 +1,39 @@
-"""The events of a response -> the answer (protocols B5). Plain object: no I/O, no clock.
+"""Maps the events of a response to the answer (protocols B5). Does no I/O and has no clock.
 
-Feed it with `receive`, event by event, or, when the stream broke or the response is polled, with
-`reconcile`: the response as asked for. Both give out each piece of the answer once.
+`receive` reads one event. When the stream broke or the response is polled, `reconcile` reads the
+response as the service stored it. Each piece of the answer is given out once either way.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
 from ..answer.answer import Answer
-from ..continuity.history import encode
+from ..continuity.call_ids import CallKind, encode
 from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from ..core.actions import ServerEvent
-from ..core.json_values import as_arguments, as_int, as_object, as_objects, as_text
+from ..core.json_values import (
+    Json,
+    JsonObject,
+    as_arguments,
+    as_int,
+    as_object,
+    as_objects,
+    as_text,
+)
+from ..protocol.machine import EventMachine
 from . import items
+from .code_pictures import CodePictures
 
-Json = Mapping[str, Any]
 Key = tuple[Hashable, ...]
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "incomplete"})
 """States in which a response does nothing more."""
 
 
-class ResponseMachine:
-    """The responses of one call, one after the other (an approval's answer opens the next).
+class ResponseMachine(EventMachine):
+    """The responses of one call, one after the other: the answer to an approval opens the next.
 
     ``live`` names the functions whose calls are given out as they come, None all of them. Others
     are held until the response ends: a hosted agent shows the calls that it answers itself in the
@@ -40,26 +48,21 @@ class ResponseMachine:
         stored: bool = True,
         run_steps: bool = False,
     ) -> None:
-        self.answer = answer
+        super().__init__(answer)
         self.response: Json | None = None
         """The response as last seen in a state that ends it."""
-        self.error: Json | None = None
-        """Payload of an ``error`` event."""
-        self.started = False
-        """Whether the response has begun to answer: an error after this is one in mid-stream."""
-        self.resumed = False
-        """Whether events may come a second time."""
         self.sequence = -1
         """Number of the last event that was read."""
         self.response_id: str | None = None
         self.created_at = 0
         """When the first response was made, in seconds of the service's clock."""
+        self.acted = False
+        """Whether the agent has called a tool: making the response again could run it twice."""
+        self.pictures = CodePictures(answer.artifacts)
         self._live = live
         self._stored = stored
         self._run_steps = run_steps
-        self._pictures: dict[str, dict[Key, str]] = {}  # by container: what code drew
-        self._silent: dict[str, None] = {}  # containers whose code ran and didn't tell its outputs
-        self._given: dict[str, list[dict[str, Any]]] = {}  # items that were passed on, by field
+        self._passed_on: dict[str, list[JsonObject]] = {}  # items as they are, by field
         self._round = 0
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
         self._calls: dict[Key, Json] = {}
@@ -71,39 +74,32 @@ class ResponseMachine:
         """Whether this response has said how it ended."""
         return self.response is not None or self.error is not None
 
+    def reopen(self) -> None:
+        """Read the response once more, as it was stored."""
+        self.response = None
+
     def expect_more(self) -> None:
         """Another response follows in the same answer."""
         self._round += 1
         self.response = None
         self.response_id = None
         self.sequence = -1
-        self.resumed = False
         self._keys.clear()
         self._calls.clear()
         self._approvals.clear()
 
     # -- events --------------------------------------------------------------------------------
 
-    def receive(self, event: ServerEvent) -> None:
-        """One event. Those that say nothing new are not even decoded."""
-        handler = _HANDLERS.get(event.name)
-        if handler is None and event.name != "message":
-            return
-        try:
-            data = json.loads(event.data)
-        except (ValueError, RecursionError):
-            if event.name != "error":
-                return  # cut in mid-event; the stream's end shows what is missing
-            data = {"message": event.data}
-        if not isinstance(data, dict):
-            data = {"message": str(data)}
-        if handler is None:  # a host that leaves out the event's name
-            handler = _HANDLERS.get(str(data.get("type")))
-        number = data.get("sequence_number")
-        if isinstance(number, int):
-            if self.resumed and number <= self.sequence:
-                return
-            self.sequence = number
+    def handles(self, event: ServerEvent) -> bool:
+        return event.name in _HANDLERS or event.name == "message"
+
+    def handle(self, name: str, data: Json) -> None:
+        handler = _HANDLERS.get(name) or _HANDLERS.get(as_text(data.get("type")))
+        number = as_int(data.get("sequence_number"), -1)
+        # Numbers begin at 0; a host that doesn't count may send 0 with every event.
+        if 0 < number <= self.sequence:
+            return  # it comes a second time
+        self.sequence = max(number, self.sequence)
         if handler is not None:
             handler(self, data)
 
@@ -113,7 +109,7 @@ class ResponseMachine:
     def _on_end(self, event: Json) -> None:
         response = event.get("response")
         if not isinstance(response, Mapping):
-            return  # an end that says nothing is none: the response is asked for
+            return  # the response is fetched when the stream ends
         status = str(event.get("type")).partition(".")[2]
         if as_text(response.get("status")) not in TERMINAL and status in TERMINAL:
             response = {**response, "status": status}
@@ -121,7 +117,9 @@ class ResponseMachine:
 
     def _on_item(self, event: Json) -> None:
         item = as_object(event.get("item"))
-        self.announce()
+        self.start()
+        self.answer.begins()
+        self.acted |= items.is_trace(str(item.get("type"))) or item.get("type") == "function_call"
         key = self._key({**event, "item_id": item.get("id")})
         if item.get("type") == "message":
             self.answer.know(message_id=item.get("id"))
@@ -135,32 +133,33 @@ class ResponseMachine:
         self._item(self._key({**event, "item_id": item.get("id")}), item)
 
     def _on_text(self, event: Json) -> None:
-        self.announce()
+        self.start()
         self.answer.text(self._part(event), as_text(event.get("delta")))
 
     def _on_text_done(self, event: Json) -> None:
-        self.announce()
-        self.answer.whole_text(self._part(event), as_text(event.get("text")))
+        self.start()
+        if isinstance(event.get("text"), str):
+            self.answer.whole_text(self._part(event), event["text"])
 
     def _on_annotation(self, event: Json) -> None:
-        self.announce()
+        self.start()
         number = as_int(event.get("annotation_index"))
         self._annotation(self._part(event), number, as_object(event.get("annotation")))
 
     def _on_refusal(self, event: Json) -> None:
-        self.announce()
-        self.answer.refusal(self._part(event), as_text(event.get("delta")))
+        self.start()
+        self.answer.aside("refusal", self._part(event), as_text(event.get("delta")))
 
     def _on_refusal_done(self, event: Json) -> None:
-        self.announce()
-        self.answer.whole_refusal(self._part(event), as_text(event.get("refusal")))
+        self.start()
+        self.answer.whole_aside("refusal", self._part(event), as_text(event.get("refusal")))
 
     def _on_arguments(self, event: Json) -> None:
-        self.announce()
+        self.start()
         self.answer.tool_arguments(self._key(event), as_text(event.get("delta")))
 
     def _on_code(self, event: Json) -> None:
-        self.announce()
+        self.start()
         self._code_piece(event.get("item_id"), event.get("delta"))
 
     def _code_piece(self, item_id: Any, code: Any) -> None:
@@ -169,22 +168,22 @@ class ResponseMachine:
             self.answer.steps.piece(item_id, "code_interpreter", delta)
 
     def _on_summary(self, event: Json) -> None:
-        self.announce()
+        self.start()
         part = (*self._key(event), "summary", as_int(event.get("summary_index")))
-        self.answer.reasoning(part, as_text(event.get("delta")))
+        self.answer.aside("reasoning", part, as_text(event.get("delta")))
 
     def _on_reasoning(self, event: Json) -> None:
-        self.announce()
+        self.start()
         part = (*self._key(event), "text", as_int(event.get("content_index")))
-        self.answer.reasoning(part, as_text(event.get("delta")))
+        self.answer.aside("reasoning", part, as_text(event.get("delta")))
 
     def _on_error(self, event: Json) -> None:
         self.error = event
 
-    # -- the response as asked for -------------------------------------------------------------
+    # -- the response as the service stored it -------------------------------------------------
 
     def reconcile(self, response: Json) -> None:
-        """The response has ended, and this is all of it."""
+        """Read a response that has ended."""
         self._know(response)
         output = [item for item in as_objects(response.get("output")) if item]
         present = {as_text(item.get("id")) for item in output}
@@ -204,8 +203,11 @@ class ResponseMachine:
         return calls, list(self._approvals.values())
 
     def finish_calls(self, *, ask: bool = True) -> None:
-        """Give out what waits for the client: functions and approvals. Not asked for approvals,
-        he answers the functions, and the first of their ids carries the approvals along."""
+        """Give out what waits for the client: functions and approvals.
+
+        Without ``ask`` the client is not asked for approvals that wait beside functions: the id of
+        the first function call carries them, and the policy answers them with its result.
+        """
         calls, _ = self.pending()
         beside: tuple[str, ...] = ()
         if not ask and calls and self._carries_state():
@@ -213,36 +215,28 @@ class ResponseMachine:
             self._approvals.clear()
         for key, call in self._calls.items():
             if call.get("call_id") not in self._outputs:
-                self.announce()
+                self.start()
                 call_id = str(call.get("call_id"))
                 self.answer.whole_tool_call(
                     key,
-                    id=self._call_id("mn", call_id, *beside)
-                    if beside
-                    else self._call_id("rc", call_id),
+                    id=self._call_id(call_id, approvals=beside),
                     name=as_text(call.get("name")),
                     arguments=as_arguments(call.get("arguments")),
                 )
                 beside = ()
         for request_id, request in self._approvals.items():
-            self.announce()
+            self.start()
             self.answer.whole_tool_call(
                 ("approval", request_id),
-                id=self._call_id("pq", request_id),
+                id=self._approval_id(request_id),
                 name=APPROVAL_FUNCTION,
                 arguments=build_approval_arguments(request),
             )
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def announce(self) -> None:
-        """The answer begins: a first chunk that carries the ids alone."""
-        if not self.started:
-            self.started = True
-            self.answer.announce()
-
     def adopt(self, response: Json) -> None:
-        """This is the response that was made; it may go on."""
+        """Take the ids of the response that was made; it may still run."""
         self._know(response)
 
     def _know(self, response: Json) -> None:
@@ -275,8 +269,8 @@ class ResponseMachine:
         return (*self._key(event), as_int(event.get("content_index")))
 
     def _item(self, key: Key, item: Json) -> None:
-        """An item that is complete, seen for the first time or again."""
-        self.announce()
+        """Read an item that is complete, for the first time or again."""
+        self.start()
         kind = str(item.get("type"))
         handler = _ITEMS.get(kind)
         if handler is not None:
@@ -287,8 +281,8 @@ class ResponseMachine:
             self._pass_on("items", item)
 
     def _pass_on(self, field: str, item: Json) -> None:
-        """Give the item as it is; as with all lists of fields, the last one has everything."""
-        given = self._given.setdefault(field, [])
+        """Give out the item as it is; the last list of the answer has all of them."""
+        given = self._passed_on.setdefault(field, [])
         given.append(dict(item))
         self.answer.fields(**{field: list(given)})
 
@@ -296,7 +290,7 @@ class ResponseMachine:
         self.answer.know(message_id=item.get("id"))
         for index, content in enumerate(as_objects(item.get("content"))):
             part = (*key, index)
-            self.answer.whole_refusal(part, as_text(content.get("refusal")))
+            self.answer.whole_aside("refusal", part, as_text(content.get("refusal")))
             if isinstance(content.get("text"), str):
                 self.answer.whole_text(part, content["text"])
                 for number, annotation in enumerate(as_objects(content.get("annotations"))):
@@ -313,14 +307,14 @@ class ResponseMachine:
         self._calls[key] = {**self._calls.get(key, {}), **item}
         name = as_text(item.get("name"))
         if self._live is None or name in self._live:
-            call_id = self._call_id("rc", str(item.get("call_id")))
+            call_id = self._call_id(str(item.get("call_id")))
             self.answer.tool_call(key, id=call_id, name=name)
 
     def _whole_call(self, key: Key, item: Json) -> None:
         self._call(key, item)
         name, service_id = as_text(item.get("name")), as_text(item.get("call_id"))
         if service_id and (self._live is None or name in self._live):
-            call_id, arguments = self._call_id("rc", service_id), item.get("arguments")
+            call_id, arguments = self._call_id(service_id), item.get("arguments")
             self.answer.whole_tool_call(
                 key, id=call_id, name=name, arguments=as_arguments(arguments)
             )
@@ -340,56 +334,43 @@ class ResponseMachine:
     def _carries_state(self) -> bool:
         return bool(self.answer.ids.get("conversation_id") or (self._stored and self.response_id))
 
-    def _call_id(self, kinds: str, service_id: str, *more: str) -> str:
-        """``kinds``: those of a response and of a conversation. Unstored, the id can carry no more
-        than itself: the history will be sent whole."""
+    def _call_id(self, service_id: str, *, approvals: tuple[str, ...] = ()) -> str:
+        if approvals:
+            kinds = (
+                CallKind.CONVERSATION_CALL_WITH_APPROVALS,
+                CallKind.RESPONSE_CALL_WITH_APPROVALS,
+            )
+        else:
+            kinds = (CallKind.CONVERSATION_CALL, CallKind.RESPONSE_CALL)
+        return self._encode(*kinds, service_id, *approvals)
+
+    def _approval_id(self, request_id: str) -> str:
+        kinds = (CallKind.CONVERSATION_APPROVAL, CallKind.RESPONSE_APPROVAL)
+        return self._encode(*kinds, request_id)
+
+    def _encode(self, in_conversation: CallKind, of_response: CallKind, *ids: str) -> str:
+        """The id for the client. If nothing is stored it carries the service's own id alone, since
+        the history will be sent whole."""
         if not self._carries_state():
-            return service_id
+            return ids[0]
         conversation = self.answer.ids.get("conversation_id")
         if conversation:
-            return encode(kinds[1], conversation, service_id, *more)
-        return encode(kinds[0], str(self.response_id), service_id, *more)
+            return encode(in_conversation, conversation, *ids)
+        return encode(of_response, str(self.response_id), *ids)
 
     def _reasoning(self, key: Key, item: Json) -> None:
         for field, name in (("summary", "summary"), ("content", "text")):
             for index, part in enumerate(as_objects(item.get(field))):
-                self.answer.whole_reasoning((*key, name, index), as_text(part.get("text")))
+                text = as_text(part.get("text"))
+                self.answer.whole_aside("reasoning", (*key, name, index), text)
 
     def _image(self, key: Key, item: Json) -> None:
         image = items.map_image(item)
         if image is not None:
-            self.answer.image(key, image)
+            self.answer.artifacts.image(key, image)
 
     def _code(self, key: Key, item: Json) -> None:
-        """What code drew, where the service tells it: as a file of the container, else by URL."""
-        container = as_text(item.get("container_id"))
-        if isinstance(item.get("outputs"), list):
-            self._silent.pop(container, None)
-        else:
-            self._silent[container] = None
-        for index, output in enumerate(as_objects(item.get("outputs"))):
-            url = as_text(output.get("url")) if output.get("type") == "image" else ""
-            if not url:
-                continue
-            place = items.container_file(url)
-            if place is not None:
-                self.answer.image_file(place[1], place[0])
-            else:
-                output_key: Key = (*key, index)
-                self._pictures.setdefault(str(item.get("container_id")), {})[output_key] = url
-
-    def silent_containers(self) -> list[str]:
-        """Where code ran of which the answer shows nothing: it may have drawn all the same."""
-        return [id for id in self._silent if id and not self.answer.images_of(id)]
-
-    def finish_pictures(self) -> None:
-        """What code drew is told by its URL and, mostly, cited as a file of the container besides:
-        each cited image stands for one, and those that remain are given by their URLs."""
-        for container, pictures in self._pictures.items():
-            cited = self.answer.images_of(container)
-            for key, url in list(pictures.items())[cited:]:
-                self.answer.image(key, {"type": "image_url", "image_url": {"url": url}})
-        self._pictures.clear()
+        self.pictures.read(key, item)
 
     def _approval(self, key: Key, item: Json) -> None:
         if as_text(item.get("id")):
@@ -425,7 +406,7 @@ _HANDLERS: dict[str, Callable[[ResponseMachine, Json], None]] = {
     "response.reasoning_text.delta": ResponseMachine._on_reasoning,
     "error": ResponseMachine._on_error,
 }
-"""What is read of the stream; every other event (progress of tools, new names) is passed over."""
+"""The events that are read; every other one (progress of tools, new names) is ignored."""
 
 _ITEMS: dict[str, Callable[[ResponseMachine, Key, Json], None]] = {
     "message": ResponseMachine._message,

@@ -1,21 +1,20 @@
-"""One native request and its answer, nothing translated: the service's own events go by.
+"""A native request (``litellm.responses``): the service's own events are passed on.
 
-Only what the service refuses next to an agent is minded: fields that the agent's definition has are
-left out, others are refused by name, and instructions become a message.
+Only what the service refuses next to an agent is changed: fields that the agent's definition has
+are left out, others are refused by name, and instructions become a message.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
 
 from ..core import errors
 from ..core.actions import (
+    Actions,
     Emit,
     Exchange,
     Lost,
-    Read,
     Reply,
     Request,
     Send,
@@ -25,30 +24,29 @@ from ..core.actions import (
 )
 from ..core.call import Call
 from ..core.exchange import LostAnswer, object_in, succeed
-from ..core.json_values import as_int, as_object, as_text
+from ..core.json_values import JsonObject, as_text
 from ..core.options import OptionError
+from ..protocol.turn import next_events
 from . import payloads, refused
+from .native_events import NativeEvents
 from .service import ResponseService, refusal_of
 from .target import Target
 
-_ENDS = frozenset(
-    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
-)
-
 
 class NativeTurn:
-    """One request and its answer as they are; `reply` is there once the first batch is."""
+    """One request and its answer; `reply` is set before the first batch is emitted."""
 
-    def __init__(self, call: Call, target: Target, body: dict[str, Any]) -> None:
-        self.call = call
+    def __init__(self, call: Call, target: Target, body: JsonObject) -> None:
+        self._ids: dict[str, str] = {}
+        self.call = call.with_ids(self._ids)
         self.target = target
         self.body = body
         self.reply = Reply(0, {})
-        self._service = ResponseService(call, target)
+        self._service = ResponseService(self.call, target)
 
     @property
     def ids(self) -> Mapping[str, str]:
-        return {}
+        return self._ids
 
     def run(self) -> Steps:
         call, doing = self.call, "create the response"
@@ -73,41 +71,40 @@ class NativeTurn:
             status = as_text(response.get("status")) or "completed"
             name = f"response.{status}"
             event = {"type": name, "sequence_number": 0, "response": response}
-            yield _events([ServerEvent(name, json.dumps(event))])
+            yield Emit([ServerEvent(name, json.dumps(event))])
 
     def _pass_on(self) -> Steps:
-        """The service's events as they come. A background response whose stream breaks is read on
-        from where it broke; in the foreground it has ended with its connection."""
-        place = _Place()
+        """The service's events as they come.
+
+        A background response whose stream breaks is resumed. One in the foreground has ended with
+        its connection, so that is an error.
+        """
+        native = NativeEvents()
         attempts = self.call.max_retries
-        while not place.ended:
-            batch = yield Read()
+        while not native.ended:
+            batch = yield from next_events(self.call)
             if isinstance(batch, list):
-                events = place.pass_by(batch)
+                events = native.receive(batch)
+                if native.response_id:
+                    self._ids["response_id"] = native.response_id
                 if events:
                     attempts = self.call.max_retries
-                    yield _events(events)
+                    yield Emit(events)
                 continue
-            if batch is not None and batch.timed_out:
-                raise errors.timed_out(self.call.context, self.call.timeout)
-            resumed = attempts > 0 and (yield from self._resume(place))
+            resumed = attempts > 0 and (yield from self._resume(native))
             attempts -= 1
             if not resumed:
                 lost = batch or Lost("the event stream ended before its end", sent=True)
                 raise errors.connection(self.call.context, lost, doing="read the response's events")
 
-    def _resume(self, place: _Place) -> Any:
-        """Open the stream again where it broke; whether that is possible."""
-        response_id = place.response_id
-        if response_id is not None:
-            self.call.context.ids["response_id"] = response_id
-        if response_id is None or not self.body.get("background"):
+    def _resume(self, native: NativeEvents) -> Actions[bool]:
+        """Open the stream again where it broke; False if that is not possible."""
+        if not native.response_id or not self.body.get("background"):
             return False
-        reply = yield from self._service.replay(response_id, place.number)
-        place.resumed = True
+        reply = yield from self._service.replay(native.response_id, native.sequence)
         return reply.ok and reply.streaming
 
-    def _checked(self) -> Any:
+    def _checked(self) -> Actions[JsonObject]:
         """The body without what the service refuses next to an agent, see `ResponseTurn`."""
         body = self.body
         if self.target.takes_settings:
@@ -130,54 +127,10 @@ class NativeTurn:
         yield from ()
 
 
-class _Place:
-    """How far an event stream has been passed on. Events are decoded only once it has broken."""
+def _move_instructions(body: JsonObject) -> None:
+    """Turn ``instructions`` into a message before the others.
 
-    def __init__(self) -> None:
-        self.ended = False
-        self.resumed = False
-        self._first: ServerEvent | None = None
-        self._last: ServerEvent | None = None
-
-    def pass_by(self, batch: list[ServerEvent]) -> list[ServerEvent]:
-        """Of these events those that did not come before."""
-        if self.resumed:
-            number = self.number
-            batch = [event for event in batch if _number(event) > number]
-        if batch:
-            self._first, self._last = self._first or batch[0], batch[-1]
-            self.ended = any(event.name in _ENDS for event in batch)
-        return batch
-
-    @property
-    def number(self) -> int:
-        """That of the last event."""
-        return _number(self._last)
-
-    @property
-    def response_id(self) -> str | None:
-        return as_text(as_object(_decoded(self._first).get("response")).get("id")) or None
-
-
-def _decoded(event: ServerEvent | None) -> dict[str, Any]:
-    try:
-        data = json.loads(event.data) if event is not None else None
-    except ValueError:
-        data = None
-    return data if isinstance(data, dict) else {}
-
-
-def _number(event: ServerEvent | None) -> int:
-    return as_int(_decoded(event).get("sequence_number"), -1)
-
-
-def _events(batch: list[ServerEvent]) -> Emit:
-    return Emit(cast(Any, batch))
-
-
-def _move_instructions(body: dict[str, Any]) -> None:
-    """Next to an agent the service refuses ``instructions``, which mean to OpenAI's clients a
-    message to the model before the others: so they become one (agent frameworks send them always).
+    The service refuses them next to an agent, and agent frameworks always send them.
     """
     instructions = body.pop("instructions", None)
     if not instructions:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core import errors
-from ..core.actions import Action, Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
+from ..core.actions import Actions, Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
+from ..core.attempts import NONCE_KEY
 from ..core.call import Call
-from ..core.exchange import ask, object_in, request
-from ..core.json_values import Json, as_object, as_text
+from ..core.endpoint import Endpoint
+from ..core.exchange import ask, insist, object_in, read_page, request
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
@@ -23,7 +25,7 @@ class ResponseService:
         self._call = call
         self._target = target
 
-    def definition(self) -> Generator[Action, Any, Json | None]:
+    def definition(self) -> Actions[Json | None]:
         """The agent's definition, None if it can't be read. The reply is cached for
         ``agent_cache_ttl`` seconds."""
         call, url = self._call, self._target.definition_url
@@ -34,6 +36,25 @@ class ResponseService:
         return definition_of(
             (yield from ask(call, action, doing=doing, repeatable=True, having=having))
         )
+
+    @property
+    def can_list(self) -> bool:
+        """Whether the endpoint's project lists its responses."""
+        return self._target.project is not None and not self._target.is_stateless
+
+    def find(self, nonce: str) -> Actions[JsonObject | None]:
+        """The newest response of the agent that carries the nonce and was not cut off, or None."""
+        project = self._target.project
+        if project is None:
+            return None
+        query = [("agent_name", self._target.name), ("limit", "100"), ("order", "desc")]
+        url = Endpoint(f"{project.base}/openai/v1", None).url("responses", query=query)
+        page = yield from read_page(self._call, url, doing="list the agent's responses")
+        for response in page.items:
+            marked = as_object(response.get("metadata")).get(NONCE_KEY) == nonce
+            if marked and response.get("status") != "cancelled":
+                return response
+        return None
 
     def replay(self, response_id: str, after: int) -> Exchange:
         """The events of a background response that come after number ``after``, as a stream."""
@@ -48,7 +69,7 @@ class ResponseService:
 
     def wait_for(
         self, response_id: str, first: Json | None, next_interval: Callable[[], float]
-    ) -> Generator[Action, Any, Json | Reply]:
+    ) -> Actions[Json | Reply]:
         """The response once it has ended, or the error reply for reading it.
 
         Begins with ``first`` if that is given. Raises Timeout.
@@ -71,7 +92,8 @@ class ResponseService:
 
     def cancel(self, response_id: str) -> Steps:
         """Cancel a background response. Ignores the reply: it may have ended already."""
-        yield Send(Request("POST", self._target.url(response_id, "cancel")))
+        action = Send(Request("POST", self._target.url(response_id, "cancel")))
+        yield from insist(action, random=self._call.random)
 
     def forget(self, ids: Mapping[str, str]) -> Steps:
         """Delete the conversation or the response. Ignores a failure: the answer is complete."""

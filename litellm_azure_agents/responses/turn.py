@@ -1,91 +1,94 @@
 """One call to a new agent: which requests, in which order, until the answer is complete.
 
-An ordinary turn is one streamed ``POST /responses`` (design rule 2). What else may happen (a broken
-stream, approvals, polling, a refused field) is in the generators below, written once for every way
-of driving.
+An ordinary turn is one streamed ``POST /responses`` (design rule 2). The generators below also
+handle a broken stream, approvals, polling and refused fields, once for all ways of driving.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from itertools import count
 
-from ..answer.answer import Answer, Usage
 from ..content.file_service import FileService
-from ..content.messages import describe
 from ..core import errors
-from ..core.actions import Emit, Lost, Read, Reply, Request, Salvage, Steps, Stream
+from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Steps, Stream
+from ..core.attempts import MAX_METADATA, NONCE_KEY
 from ..core.call import Call
-from ..core.exchange import LostAnswer, object_in
-from ..core.json_values import as_text
+from ..core.deltas import Usage, add_usage
+from ..core.exchange import LostAnswer, object_in, send_once
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.options import OptionError
 from ..core.retry import poll_intervals
+from ..protocol.turn import AgentTurn
 from . import history, payloads, refused
 from .content import Inputs
-from .items import add_usage, finish_reason, map_usage
+from .items import finish_reason, map_usage
 from .machine import TERMINAL, ResponseMachine
 from .service import ResponseService, is_unknown_state, refusal_of
 from .target import Target
 
-Json = Mapping[str, Any]
 _SESSION_HEADER = "x-agent-session-id"
 _OUTPUTS, _SEARCH_RESULTS = "code_interpreter_call.outputs", "file_search_call.results"
 _READING = "read the response's events"
 
 
-class ResponseTurn:
-    """A turn of a new agent; `run` and `abandon` are played by a driver."""
+class Disconnected(Exception):
+    """The response ended with its connection; ``error`` is for the caller if that is final."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class ResponseTurn(AgentTurn):
+    """A turn of a new agent; a driver performs `run` and, if it ends early, `abandon`."""
+
+    machine: ResponseMachine
 
     def __init__(self, call: Call, target: Target) -> None:
-        self.call = call
+        super().__init__(call)
         self.target = target
-        self.files = None if target.files is None else FileService(call, target.files)
-        self.answer = Answer(
-            citations=call.options.citations,
-            inline_images=call.options.include_images == "inline",
-            file_url=None if self.files is None else self.files.content_url,
-        )
-        self.service = ResponseService(call, target)
+        self.files = None if target.files is None else FileService(self.call, target.files)
+        self.service = ResponseService(self.call, target)
         self._polling = call.options.run_mode == "poll"
         self._background = self._polling or call.options.background
+        self._stored = call.params.store is not False and not target.is_stateless
         self._opened = False  # a request that makes a response may have been acted on
         self._lost: Lost | None = None  # why the stream ended early
         self._usage: Usage | None = None
-        self._input: list[dict[str, Any]] = []  # the items of the last request
-        self._ours: set[str] = set()  # fields that nobody asked for: the call does without
-        tools = payloads.caller_tools(call)
-        self._stored = call.params.store is not False and not target.is_stateless
+        self._input: list[JsonObject] = []  # the items of the last request
+        self._ours: set[str] = set()  # fields that the caller didn't ask for: they can be left out
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start with an empty answer."""
+        self.answer = self.new_answer(None if self.files is None else self.files.content_url)
         self.machine = ResponseMachine(
             self.answer,
             # Where the agent may be code that calls functions of its own, see ResponseMachine.
-            live=_live(call, target, tools),
+            live=_live(self.call, self.target, payloads.caller_tools(self.call)),
             stored=self._stored,
-            run_steps=call.options.include_run_steps,
+            run_steps=self.call.options.include_run_steps,
         )
-        call.context.ids = self.answer.ids
-
-    @property
-    def ids(self) -> Mapping[str, str]:
-        return self.answer.ids
 
     # -- the turn ------------------------------------------------------------------------------
 
-    def run(self) -> Steps:
-        try:
-            body = payloads.build_body(self.call, self.target, polling=self._polling)
-            inputs = Inputs(self.call, self.files)
-            plan = history.plan(self.call, self.target, inputs)
-            body.update((yield from self._tools()))
-        except ValueError as error:  # HistoryError and OptionError included
-            raise self._bad_request(error) from None
+    def converse(self) -> Steps:
+        body = payloads.build_body(self.call, self.target, polling=self._polling)
+        inputs = Inputs(self.call, self.files)
+        plan = history.plan(self.call, self.target, inputs)
+        body.update((yield from self._tools()))
         self._include(body)
+        self._mark(body)
         yield from self._respond(body, plan, inputs)
         yield from self._approve(body)
         yield from self._conclude()
 
-    def _include(self, body: dict[str, Any]) -> None:
-        """Ask for what tools found and printed, and for images that no text refers to; a container
-        decides itself what it tells."""
+    def _include(self, body: JsonObject) -> None:
+        """Ask for what tools found and printed, and for images that no text refers to.
+
+        A container decides itself what it includes.
+        """
         options = self.call.options
         asked = [*(options.include or ())]
         if options.include_run_steps:
@@ -94,16 +97,21 @@ class ResponseTurn:
             asked.append(_OUTPUTS)
         if asked and not self.target.takes_settings:
             body["include"] = list(dict.fromkeys(asked))
-            self._ours = {"include"} if not options.include else set()
+            self._ours |= {"include"} if not options.include else set()
 
-    def _bad_request(self, error: ValueError) -> Exception:
-        param = error.param if isinstance(error, OptionError) else "messages"
-        message = describe(self.call.messages, error)
-        return errors.bad_request(self.call.context, message, param=param)
+    def _mark(self, body: JsonObject) -> None:
+        """Put the nonce into the metadata, so that the response is found if its reply is lost."""
+        metadata = body.get("metadata") or {}
+        if self.service.can_list and self._stored and len(metadata) < MAX_METADATA:
+            self._ours |= {"metadata"} if not metadata else set()
+            body["metadata"] = {**metadata, NONCE_KEY: self.call.attempt.nonce}
 
-    def _tools(self) -> Any:
-        """The caller's tools for the body, where they are taken; else they are checked against the
-        agent's own, and the caller's response_format with them."""
+    def _tools(self) -> Actions[JsonObject]:
+        """The caller's tools for the body, if the endpoint takes any.
+
+        Otherwise check them, and the caller's response_format, against the agent's definition.
+        Raises OptionError for what the agent lacks.
+        """
         call = self.call
         tools = payloads.caller_tools(call)
         if self.target.takes_settings:
@@ -125,54 +133,92 @@ class ResponseTurn:
         payloads.check_against(definition, tools, text, call.agent)
         return {}
 
-    def _respond(
-        self, body: dict[str, Any], plan: history.Plan, inputs: Inputs | None = None
-    ) -> Steps:
+    def _respond(self, body: JsonObject, plan: history.Plan, inputs: Inputs | None = None) -> Steps:
         """Make the response, and follow it until it ends."""
-        self.answer.know(conversation_id=plan.conversation_id)
+        for tries in count():
+            self.answer.know(conversation_id=plan.conversation_id)
+            try:
+                yield from self._follow((yield from self._create(body, plan, inputs)))
+                return
+            except Disconnected as ended:
+                if not self._may_repeat(first_round=inputs is not None, tries=tries):
+                    raise ended.error from None
+                self._ids.clear()
+                self._begin()
+
+    def _may_repeat(self, *, first_round: bool, tries: int) -> bool:
+        """Whether a response that ended with its connection can be made again.
+
+        Nothing of it may have been given out, and no tool of the service may have run.
+        """
+        given_out = self.machine.started and self.call.stream
+        limit = max(self.call.max_retries, 8 if self.call.patience else 0)
+        return first_round and not given_out and not self.machine.acted and tries < limit
+
+    def _create(
+        self, body: JsonObject, plan: history.Plan, inputs: Inputs | None
+    ) -> Actions[Reply | JsonObject]:
+        """Send what makes the response; its reply, or the response if only the reply was lost."""
         full = {**body, **plan.body}
         if plan.items or not plan.body:
             full["input"] = plan.items
         self._input = plan.items
         reply = yield from self._send(full, inputs)
-        if not reply.ok and plan.found and is_unknown_state(reply):
+        if isinstance(reply, Reply) and not reply.ok and plan.found and is_unknown_state(reply):
             # The ids in the history are of another project or too old; the history is the truth.
             inputs = Inputs(self.call, self.files)
-            try:
-                whole = history.plan(self.call, self.target, inputs, whole=True)
-            except ValueError as error:
-                raise self._bad_request(error) from None
+            whole = history.plan(self.call, self.target, inputs, whole=True)
             self._input = whole.items
             reply = yield from self._send({**body, "input": whole.items}, inputs)
-        if not reply.ok:
+        if isinstance(reply, Reply) and not reply.ok:
             raise refusal_of(self.call, self.target, reply)
         self._opened = True
-        yield from self._follow(reply)
+        return reply
 
-    def _send(self, body: dict[str, Any], inputs: Inputs | None) -> Any:
+    def _send(self, body: JsonObject, inputs: Inputs | None) -> Actions[Reply | JsonObject]:
         """Upload what the messages bring, then send what makes the response."""
         if inputs is None:
             return (yield from self._open(body))
         yield from inputs.upload()
         reply = yield from self._open(body)
-        if not reply.ok and (yield from inputs.repair(reply)):
+        if isinstance(reply, Reply) and not reply.ok and (yield from inputs.repair(reply)):
             reply = yield from self._open(body)
         return reply
 
-    def _open(self, body: dict[str, Any]) -> Any:
+    def _open(self, body: JsonObject) -> Actions[Reply | JsonObject]:
         """Send what makes the response; without the fields that the service refuses, if it may."""
-        doing = "create the response"
+        found: JsonObject | None = None
+
+        def arrived() -> Actions[bool]:
+            nonlocal found
+            found = yield from self.service.find(self.call.attempt.nonce)
+            return found is not None
+
+        def attempt() -> Exchange:
+            request = Request("POST", self.target.url(), body)
+            return self.service.unlocked(Stream(request), doing="create the response")
+
         self._opened = True
+        can_look = NONCE_KEY in as_object(body.get("metadata"))
+        if self.call.attempt.inherited and can_look and (yield from arrived()) and found:
+            return found
         try:
             while True:
-                request = Request("POST", self.target.url(), body)
-                reply = yield from self.service.unlocked(Stream(request), doing=doing)
+                self.call.attempt.sent = True
+                reply: Reply | None
+                if can_look:
+                    reply = yield from send_once(self.call, attempt, arrived)
+                else:
+                    reply = yield from attempt()
+                if reply is None:
+                    return found or {}
                 named = [name for name in refused.fields_in(reply) if name in body]
                 if not named or not (self.call.drop_params or self._ours.issuperset(named)):
                     break
                 body = {name: value for name, value in body.items() if name not in named}
-        except LostAnswer as lost:
-            raise errors.connection(self.call.context, lost.lost, doing=doing) from None
+                can_look = NONCE_KEY in as_object(body.get("metadata"))
+        except LostAnswer:
+            raise
         except Exception as error:  # refused: nothing goes on, unless it was our timeout
             self._opened = isinstance(error, errors.Timeout)
             raise
@@ -181,43 +227,28 @@ class ResponseTurn:
 
     # -- following a response ------------------------------------------------------------------
 
-    def _follow(self, reply: Reply) -> Steps:
-        """Read the response's events; what they don't bring is asked for."""
-        self.answer.know(agent_session_id=reply.headers.get(_SESSION_HEADER))
+    def _follow(self, reply: Reply | JsonObject) -> Steps:
+        """Read the response's events; fetch what they don't bring."""
         machine = self.machine
+        if not isinstance(reply, Reply):
+            self._lost = Lost("the reply was lost", sent=True)
+            machine.adopt(reply)
+            yield from self._wait(None)
+            return
+        self.answer.know(agent_session_id=reply.headers.get(_SESSION_HEADER))
         if not reply.streaming:
             response = object_in(self.call, reply, doing="create the response")
             machine.adopt(response)
             yield from self._wait(response)
             return
-        yield from self._read()
+        self._lost = yield from self.read_stream()
         if not machine.over and self._background:
             yield from self._resume()
-        if not machine.over:
+        if not machine.over or self.answer.in_doubt:
             yield from self._wait(None)
 
-    def _read(self) -> Steps:
-        """Events until the response has ended or the stream has."""
-        machine = self.machine
-        while not machine.over:
-            batch = yield Read()
-            if not isinstance(batch, list):
-                if batch is not None and batch.timed_out:
-                    raise errors.timed_out(self.call.context, self.call.timeout)
-                self._lost = batch
-                break
-            for event in batch:
-                machine.receive(event)
-            yield from self._emit()
-
-    def _emit(self) -> Steps:
-        if self.machine.started:
-            deltas = self.answer.take()
-            if deltas:
-                yield Emit(deltas)
-
     def _resume(self) -> Steps:
-        """A background response is read on from the last event that came, while that helps."""
+        """Resume a background response after the last event that came, while that brings more."""
         machine = self.machine
         attempts = self.call.max_retries
         while machine.response_id and not machine.over and attempts > 0:
@@ -225,46 +256,51 @@ class ResponseTurn:
             reply = yield from self.service.replay(machine.response_id, before)
             if not reply.ok or not reply.streaming:
                 return
-            machine.resumed = True
-            yield from self._read()
+            self._lost = yield from self.read_stream()
             attempts = self.call.max_retries if machine.sequence > before else attempts - 1
 
     def _wait(self, response: Json | None) -> Steps:
-        """Ask for the response until it has ended, then give out what is not yet given out."""
+        """Poll the response until it has ended, then give out what is not yet given out.
+
+        Without ``response`` its stream broke. Raises Disconnected if it ended with the stream.
+        """
         machine, context = self.machine, self.call.context
-        if machine.response_id is None:
-            if self._lost is not None:
-                raise errors.connection(context, self._lost, doing=_READING)
-            raise errors.internal(context, "The event stream ended before it named its response")
         recovering = response is None
+        if machine.response_id is None:
+            find = self.service.find(self.call.attempt.nonce)
+            found = (yield from find) if self._stored else None
+            if found is None:
+                raise Disconnected(self._unread())
+            machine.adopt(found)
         if recovering and not self._stored:
-            raise self._unread(", the only ones of a response that is not stored")
+            raise Disconnected(self._unread(", the only ones of a response that is not stored"))
         try:
-            found = yield from self.service.wait_for(
-                machine.response_id, response, poll_intervals(self.call.options.poll_interval)
+            ended = yield from self.service.wait_for(
+                str(machine.response_id), response, poll_intervals(self.call.options.poll_interval)
             )
         except errors.APIConnectionError as error:
             if self._lost is None:
                 raise
             raise errors.connection(context, self._lost, doing=_READING) from error
-        if isinstance(found, Reply) and not recovering:
-            raise errors.from_reply(context, found, doing="read the response")
-        stopped = not self._background and not isinstance(found, Reply)
-        if isinstance(found, Reply) or (
-            recovering and stopped and found.get("status") == "cancelled"
-        ):
-            raise self._unread()
-        machine.reconcile(found)
-        yield from self._emit()
+        if isinstance(ended, Reply):
+            if recovering:
+                raise Disconnected(self._unread())
+            raise errors.from_reply(context, ended, doing="read the response")
+        if recovering and not self._background and ended.get("status") == "cancelled":
+            raise Disconnected(self._unread())
+        if self.machine.over:  # its stream ended, but a damaged event left a gap
+            machine.reopen()
+        machine.reconcile(ended)
+        yield from self.emit()
 
     def _unread(self, why: str = "") -> Exception:
-        """The error for a response whose end could not be had."""
+        """The error for a response whose end could not be read."""
         lost = self._lost or Lost("the event stream ended before its end", sent=True)
         return errors.connection(self.call.context, lost, doing=_READING + why)
 
     # -- approvals by policy -------------------------------------------------------------------
 
-    def _approve(self, body: dict[str, Any]) -> Steps:
+    def _approve(self, body: JsonObject) -> Steps:
         """Answer approval requests as the option says, inside the call."""
         policy = self.call.options.approvals
         while policy != "return":
@@ -310,7 +346,7 @@ class ResponseTurn:
         if status == "completed" and any(machine.pending()):
             reason = "tool_calls"
         machine.finish_calls(ask=call.options.approvals == "return")
-        machine.announce()
+        machine.start()
         yield from self._complete()
         if call.options.ephemeral_thread and reason != "tool_calls":
             yield from self.service.forget(self.ids)
@@ -321,42 +357,41 @@ class ResponseTurn:
         yield Emit(self.answer.take())
 
     def _complete(self) -> Steps:
-        """Ask for what the answer refers to, now that no text has to wait for it."""
+        """Fetch what the answer refers to, now that no text has to wait for it."""
         limit = self.call.options.max_image_bytes
         yield from self._find_pictures()
         for _ in range(2):  # a name may show that a file is an image
-            yield from self._emit()
+            yield from self.emit()
             if self.files is not None:
                 yield from self.files.fulfil(self.answer, max_image_bytes=limit)
         for file_id in self.answer.needs.images:
-            self.answer.image_reference(file_id, "not given inline: the endpoint has no files")
-        self.machine.finish_pictures()
+            self.answer.artifacts.image_reference(
+                file_id, "not given inline: the endpoint has no files"
+            )
+        self.machine.pictures.finish()
 
     def _find_pictures(self) -> Steps:
-        """What code drew and no text refers to is told by its container only."""
+        """Look into containers for what code drew and neither text nor items show."""
         machine = self.machine
-        for container in machine.silent_containers():
+        for container in machine.pictures.silent_containers():
             if self.files is not None:
-                yield from self._emit()
+                yield from self.emit()
                 made = yield from self.files.pictures_in(container, machine.created_at)
                 for file_id, name in made:
-                    self.answer.image_file(file_id, container, name)
+                    self.answer.artifacts.image_file(file_id, container, name)
 
     def abandon(self) -> Steps:
-        """The call ends early. A response in the foreground ends with its connection."""
+        """Cancel a response in the background; one in the foreground ends with its connection."""
         response = self.machine.response
         if not self._opened or not self._background:
             return
         if response is not None and response.get("status") in TERMINAL:
             return
         while self.machine.response_id is None:
-            found = yield Salvage()
-            if isinstance(found, Reply) and found.ok:
-                self.machine.adopt(found.object() or {})
-            if not isinstance(found, list):
+            found = yield from self.drain()
+            if found is None:
                 break
-            for event in found:
-                self.machine.receive(event)
+            self.machine.adopt(found)
         if self.machine.response_id is not None:
             yield from self.service.cancel(self.machine.response_id)
 

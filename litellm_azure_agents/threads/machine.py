@@ -1,48 +1,42 @@
-"""The events of a run -> the answer (protocols A5). Plain object: no I/O, no clock.
+"""Maps the events of a run to the answer (protocols A5). Does no I/O and has no clock.
 
-Feed it with `receive`, event by event, or, when the stream broke or the run is polled, with
-`reconcile`: the run and its messages as asked for. Both give out each piece of the answer once.
+`receive` reads one event. When the stream broke or the run is polled, `reconcile` reads the run and
+its messages as the service lists them. Each piece of the answer is given out once either way.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..answer.answer import Answer, Usage
-from ..continuity.history import encode
+from ..answer.answer import Answer
+from ..continuity.call_ids import CallKind, encode
 from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from ..core.actions import ServerEvent
-from ..core.deltas import read_usage
-from ..core.json_values import as_arguments, as_int, as_object, as_objects, as_text
+from ..core.deltas import Usage, read_usage
+from ..core.json_values import Json, as_arguments, as_int, as_object, as_objects, as_text
+from ..protocol.machine import EventMachine
 from .annotations import map_annotation
 from .steps import StepReader, made_by
-
-Json = Mapping[str, Any]
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
 """States in which a run does nothing more and no longer holds its thread."""
 _STANDING = TERMINAL | {"requires_action"}
 
 
-class RunMachine:
-    """One run as it goes on, over the streams that it takes (a submit opens the next)."""
+class RunMachine(EventMachine):
+    """One run, over all the streams that it takes: a submit opens the next one."""
 
     def __init__(self, answer: Answer, *, trace: bool = False) -> None:
-        self.answer = answer
+        super().__init__(answer)
         self.steps = StepReader(answer, traced=trace)
         self.run: Json | None = None
         """The run as last seen in a state that ends a stream: terminal or requires_action."""
-        self.error: Json | None = None
-        """Payload of an ``error`` event."""
-        self.started = False
-        """Whether the run has begun to answer: an error after this is one in mid-stream."""
-        self._known_calls: dict[tuple[Any, Any], str] = {}
+        self._known_calls: dict[tuple[str, int], str] = {}
 
     @property
     def over(self) -> bool:
-        """Whether this stream has said how the run stands."""
+        """Whether the stream has said how the run ended or that it waits."""
         return self.run is not None or self.error is not None
 
     @property
@@ -50,24 +44,19 @@ class RunMachine:
         return self.answer.ids.get("run_id")
 
     def expect_more(self) -> None:
-        """A submit is going out: the run goes on in another stream."""
+        """A submit is sent: the run goes on in another stream."""
         self.run = None
 
     # -- events --------------------------------------------------------------------------------
 
-    def receive(self, event: ServerEvent) -> None:
-        """One event. Those that say nothing new are not even decoded."""
+    def handles(self, event: ServerEvent) -> bool:
         handler = _HANDLERS.get(event.name)
-        if handler is RunMachine._on_step_end and not self.steps.wants(event.data):
-            return
-        if handler is not None:
-            try:
-                data = json.loads(event.data)
-            except (ValueError, RecursionError):
-                if event.name != "error":
-                    return  # cut in mid-event; the stream's end shows what is missing
-                data = {"message": event.data}
-            handler(self, data if isinstance(data, dict) else {"message": str(data)})
+        return handler is not None and (
+            handler is not RunMachine._on_step_end or self.steps.wants(event.data)
+        )
+
+    def handle(self, name: str, data: Json) -> None:
+        _HANDLERS[name](self, data)
 
     def _on_thread(self, thread: Json) -> None:
         self.answer.know(thread_id=thread.get("id"))
@@ -78,14 +67,15 @@ class RunMachine:
     def _on_run_end(self, run: Json) -> None:
         self._on_run(run)
         if as_text(run.get("status")) in _STANDING:
-            self.run = run  # an end that doesn't say how is none: the run is asked for
+            self.run = run  # else the run is fetched when the stream ends
 
     def _on_message(self, message: Json) -> None:
-        self._start()
+        self.start()
+        self.answer.begins()
         self.answer.know(message_id=message.get("id"))
 
     def _on_message_delta(self, event: Json) -> None:
-        self._start()
+        self.start()
         message_id = self._message_id(event)
         for part in as_objects(as_object(event.get("delta")).get("content")):
             key = (message_id, as_int(part.get("index")))
@@ -95,10 +85,10 @@ class RunMachine:
                     self.answer.text(key, value)
                 self._annotations(key, part)
             self._image(part)
-            self.answer.refusal(key, as_text(part.get("refusal")))
+            self.answer.aside("refusal", key, as_text(part.get("refusal")))
 
     def _on_message_end(self, message: Json) -> None:
-        self._start()
+        self.start()
         message_id = self._message_id(message)
         for index, part in enumerate(as_objects(message.get("content"))):
             key = (message_id, index)
@@ -106,22 +96,22 @@ class RunMachine:
                 self.answer.whole_text(key, _value(part))
                 self._annotations(key, part)
             self._image(part)
-            self.answer.whole_refusal(key, as_text(part.get("refusal")))
+            self.answer.whole_aside("refusal", key, as_text(part.get("refusal")))
 
     def _message_id(self, message: Json) -> str:
-        """The id of a message, or of the latest one where an event has none."""
+        """The id of a message, or of the latest one if an event has none."""
         self.answer.know(message_id=message.get("id"))
         return self.answer.ids.get("message_id", "")
 
     def _on_step_end(self, step: Json) -> None:
-        self._start()
+        self.start()
         self.steps.ended(step)
 
     def _on_step(self, step: Json) -> None:
-        self._start()
+        self.start()
 
     def _on_step_delta(self, event: Json) -> None:
-        self._start()
+        self.start()
         step_id = as_text(event.get("id"))
         details = as_object(as_object(event.get("delta")).get("step_details"))
         for call in as_objects(details.get("tool_calls")):
@@ -132,8 +122,9 @@ class RunMachine:
                 call_id = as_text(call.get("id"))
                 if call_id:
                     self._known_calls[key] = call_id
+                    client_id = self._call_id(CallKind.RUN_CALL, call_id)
                     name = as_text(function.get("name"))
-                    self.answer.tool_call(call_id, id=self._call_id("t", call_id), name=name)
+                    self.answer.tool_call(call_id, id=client_id, name=name)
                 service_id = self._known_calls.get(key)
                 if service_id:
                     self.answer.tool_arguments(service_id, as_text(function.get("arguments")))
@@ -143,16 +134,13 @@ class RunMachine:
     def _on_error(self, data: Json) -> None:
         self.error = data
 
-    def _start(self) -> None:
-        if not self.started:
-            self.started = True
-            self.answer.announce()
-
-    # -- the run as asked for ------------------------------------------------------------------
+    # -- the run as the service lists it -------------------------------------------------------
 
     def reconcile(self, run: Json, messages: Iterable[Json], steps: Iterable[Json] = ()) -> None:
-        """The run has ended or waits, and these are its messages, oldest first; its steps, where
-        they were asked for, say what came in between."""
+        """Read a run that has ended or waits: its messages, oldest first, and its steps.
+
+        Steps are optional; they tell in which order messages and tools came.
+        """
         self._on_run(run)
         rest = {as_text(m.get("id")): m for m in messages if m.get("role") != "user"}
         for step in steps:
@@ -166,21 +154,21 @@ class RunMachine:
         self._on_run_end(run)
 
     def finish_calls(self, run: Json) -> None:
-        """Give out the calls for which the run waits, functions and approvals alike."""
+        """Give out the calls that the run waits for, functions and approvals alike."""
         for call in pending_calls(run):
-            self._start()
+            self.start()
             if call["type"] == "mcp":
                 arguments = build_approval_arguments(call)
-                name, kind = APPROVAL_FUNCTION, "a"
+                name, kind = APPROVAL_FUNCTION, CallKind.RUN_APPROVAL
             else:
                 function = as_object(call.get("function"))
-                name, kind = as_text(function.get("name")), "t"
+                name, kind = as_text(function.get("name")), CallKind.RUN_CALL
                 arguments = as_arguments(function.get("arguments"))
             self.answer.whole_tool_call(
                 call["id"], id=self._call_id(kind, call["id"]), name=name, arguments=arguments
             )
 
-    def _call_id(self, kind: str, service_id: str) -> str:
+    def _call_id(self, kind: CallKind, service_id: str) -> str:
         ids = self.answer.ids
         return encode(kind, ids.get("thread_id", ""), ids.get("run_id", ""), service_id)
 
@@ -197,11 +185,11 @@ class RunMachine:
     def _image(self, part: Json) -> None:
         file_id = as_text(as_object(part.get("image_file")).get("file_id"))
         if file_id:
-            self.answer.image_file(file_id)
+            self.answer.artifacts.image_file(file_id)
 
 
 def _value(part: Json) -> str:
-    """What a text part says; some hosts leave out the object around it."""
+    """The text of a text part; some hosts leave out the object around it."""
     text = part.get("text")
     return as_text(text) or as_text(as_object(text).get("value"))
 
@@ -227,16 +215,16 @@ _HANDLERS: dict[str, Callable[[RunMachine, Json], None]] = {
     "thread.message.incomplete": RunMachine._on_message_end,
     "error": RunMachine._on_error,
 }
-"""What is read of the stream; every other event (queued, in_progress, new names) is passed over."""
+"""The events that are read; every other one (queued, in_progress, new names) is ignored."""
 
 
 def pending_calls(run: Json) -> list[Json]:
-    """The calls for which a run waits, functions or approvals; empty if it waits for none."""
+    """The calls that a run waits for, functions or approvals; empty if it waits for none."""
     return [call for call in _required(run) if as_text(call.get("id"))]
 
 
 def waits_for_us(run: Json) -> bool:
-    """Whether a run waits for results, be it for calls that lack the id to give them by."""
+    """Whether a run waits for results, even for calls without an id to give them by."""
     return bool(_required(run))
 
 
@@ -247,7 +235,7 @@ def _required(run: Json) -> list[Json]:
 
 
 def map_usage(usage: Any) -> Usage | None:
-    """The run's token counts, or None where the service gives none."""
+    """The run's token counts, or None if the service gives none."""
     return read_usage(
         usage,
         prompt="prompt_tokens",

@@ -10,8 +10,9 @@ from ..content.messages import about
 from ..content.parts import assistant_text, build_content, text_of
 from ..content.uploads import Incoming
 from ..continuity.tool_results import result_text
+from ..core.attempts import MAX_METADATA, NONCE_KEY
 from ..core.call import Call
-from ..core.json_values import as_object
+from ..core.json_values import JsonObject, as_object
 from ..core.options import OptionError
 
 MAX_MESSAGES = 32
@@ -33,8 +34,6 @@ NEW_ONLY: dict[str, str] = {
     "reasoning_effort": "runs take none",
 }
 """Options and parameters that only new agents have, and what to do instead."""
-
-JsonObject = dict[str, Any]
 
 
 def split_messages(
@@ -141,13 +140,20 @@ def check_new_options(call: Call) -> None:
             raise OptionError(f"{name!r} is for new agents: {advice}", name)
 
 
-def build_metadata(call: Call) -> dict[str, str] | None:
-    """The caller's run metadata and, if there is room, the call's id: by it a run is found again
-    whose answer was lost."""
-    metadata = dict(call.options.run_metadata or {})
-    if call.call_id and len(metadata) < 16:
+def build_metadata(call: Call) -> dict[str, str]:
+    """The caller's run metadata and, if there is room, the nonce and the id of the call."""
+    metadata = with_nonce(call, call.options.run_metadata)
+    if call.call_id and len(metadata) < MAX_METADATA:
         metadata.setdefault("litellm_call_id", call.call_id)
-    return metadata or None
+    return metadata
+
+
+def with_nonce(call: Call, metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """Metadata with the nonce, by which the object is found if the reply gets lost."""
+    marked = {name: text for name, text in (metadata or {}).items() if name != NONCE_KEY}
+    if len(marked) < MAX_METADATA:
+        marked[NONCE_KEY] = call.attempt.nonce
+    return marked
 
 
 def build_tool_choice(call: Call) -> Any:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from ..core import errors
-from ..core.actions import Lookup, Reply, Request, Send, Steps, Wait
+from ..core.actions import Actions, Lookup, Reply, Request, Send, Steps, Wait
 from ..core.call import Call
 from ..core.errors import Context, parse_error
-from ..core.exchange import ask, read, read_page
-from ..core.json_values import as_object, as_text
+from ..core.exchange import ask, insist, read, read_page
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
 from .machine import TERMINAL, pending_calls, waits_for_us
 from .steps import SEARCH_CONTENT
-
-Json = Mapping[str, Any]
 
 _HELD = re.compile(r"already has an active run|while a run .{0,80}is active", re.I | re.S)
 _RUN_ID = re.compile(r"\brun_[A-Za-z0-9_-]+")
@@ -32,32 +29,40 @@ class ThreadService:
     def url(self, *segments: str, query: Sequence[tuple[str, str]] | None = None) -> str:
         return self._call.endpoint.url("threads", *segments, query=query)
 
-    def agent(self) -> Any:
+    def agent(self) -> Actions[JsonObject]:
         """The agent's definition, read at most once in ``agent_cache_ttl`` seconds."""
         call = self._call
         url = call.endpoint.url("assistants", call.agent)
         action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
         return (yield from ask(call, action, doing="read the agent's definition", repeatable=True))
 
-    def create_thread(self, body: Json) -> Any:
-        action = Send(Request("POST", self.url(), body))
-        return (yield from ask(self._call, action, doing="create the thread"))
+    def threads(self) -> Actions[list[JsonObject]]:
+        """The newest threads of the project."""
+        url = self.url(query=[("limit", "100"), ("order", "desc")])
+        page = yield from read_page(self._call, url, doing="list the threads")
+        return page.items
+
+    def newest_message(self, thread_id: str) -> Actions[JsonObject]:
+        """The newest message of a thread, {} if it has none."""
+        url = self.url(thread_id, "messages", query=[("limit", "1"), ("order", "desc")])
+        page = yield from read_page(self._call, url, doing="read the newest message")
+        return page.items[0] if page.items else {}
 
     def delete_thread(self, thread_id: str) -> Steps:
         """Best effort: the answer is there already and stays good."""
         yield Send(Request("DELETE", self.url(thread_id)))
 
-    def run(self, thread_id: str, run_id: str) -> Any:
+    def run(self, thread_id: str, run_id: str) -> Actions[JsonObject]:
         url = self.url(thread_id, "runs", run_id)
         return (yield from read(self._call, url, doing="read the run", having=("id", "status")))
 
-    def runs(self, thread_id: str) -> Any:
+    def runs(self, thread_id: str) -> Actions[list[JsonObject]]:
         """One page of the thread's runs, newest first."""
         url = self.url(thread_id, "runs", query=[("limit", "20"), ("order", "desc")])
         page = yield from read_page(self._call, url, doing="list the runs of the thread")
         return page.items
 
-    def messages(self, thread_id: str, run_id: str) -> Any:
+    def messages(self, thread_id: str, run_id: str) -> Actions[list[JsonObject]]:
         """All messages of the run, oldest first."""
         return (
             yield from self._all(
@@ -65,7 +70,7 @@ class ThreadService:
             )
         )
 
-    def steps(self, thread_id: str, run_id: str) -> Any:
+    def steps(self, thread_id: str, run_id: str) -> Actions[list[JsonObject]]:
         """All steps of the run, oldest first, searches with their passages."""
         query = [("include[]", SEARCH_CONTENT)]
         return (
@@ -74,8 +79,10 @@ class ThreadService:
             )
         )
 
-    def _all(self, path: Sequence[str], query: Sequence[tuple[str, str]], *, doing: str) -> Any:
-        found: list[Json] = []
+    def _all(
+        self, path: Sequence[str], query: Sequence[tuple[str, str]], *, doing: str
+    ) -> Actions[list[JsonObject]]:
+        found: list[JsonObject] = []
         after: list[tuple[str, str]] = []
         while True:
             url = self.url(*path, query=[*query, ("limit", "100"), ("order", "asc"), *after])
@@ -85,7 +92,9 @@ class ThreadService:
                 return found
             after = [("after", page.after)]
 
-    def wait_for_run(self, thread_id: str, run_id: str, next_interval: Callable[[], float]) -> Any:
+    def wait_for_run(
+        self, thread_id: str, run_id: str, next_interval: Callable[[], float]
+    ) -> Actions[JsonObject]:
         """The run once it has ended or waits for results."""
         call = self._call
         while True:
@@ -100,7 +109,8 @@ class ThreadService:
 
     def cancel_run(self, thread_id: str, run_id: str) -> Steps:
         """Ask the service to stop the run; that it has stopped already is fine."""
-        yield Send(Request("POST", self.url(thread_id, "runs", run_id, "cancel")))
+        action = Send(Request("POST", self.url(thread_id, "runs", run_id, "cancel")))
+        yield from insist(action, random=self._call.random)
 
     # -- a thread that another run holds -------------------------------------------------------
 
@@ -155,7 +165,9 @@ class ThreadService:
             )
         return options.on_active_run == "cancel"
 
-    def refused_outputs(self, reply: Reply, thread_id: str, run_id: str, *, doing: str) -> Any:
+    def refused_outputs(
+        self, reply: Reply, thread_id: str, run_id: str, *, doing: str
+    ) -> Actions[Exception]:
         """Why the service refused tool results: the state of the run makes the clearer error."""
         context = self._call.context
         error = errors.from_reply(context, reply, doing=doing)

@@ -5,13 +5,11 @@ The caller's own functions are left out: they are the answer's tool calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..answer.answer import Answer
-from ..core.json_values import as_int, as_object, as_objects, as_text
-
-Json = Mapping[str, Any]
+from ..core.json_values import Json, as_int, as_object, as_objects, as_text
 
 SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 """The one value of ``include[]`` (protocols A2): without it a search tells no passages."""
@@ -81,7 +79,7 @@ class StepReader:
         for output in as_objects(as_object(call.get("code_interpreter")).get("outputs")):
             file_id = as_text(as_object(output.get("image")).get("file_id"))
             if file_id:
-                self._answer.image_file(file_id)
+                self._answer.artifacts.image_file(file_id)
 
 
 def split_steps(steps: Sequence[Json], calls: Iterable[str]) -> tuple[set[str], list[Json]]:

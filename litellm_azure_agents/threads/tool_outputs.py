@@ -1,11 +1,12 @@
-"""What a client answers to calls -> the body of submit_tool_outputs (protocols A4)."""
+"""Builds the body of submit_tool_outputs from a client's tool results (protocols A4)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..continuity.history import CallRef, HistoryError, ToolResult
+from ..continuity.call_ids import CallKind, CallRef
+from ..continuity.history import HistoryError, ToolResult
 from ..continuity.tool_results import parse_approval, result_text
 from ..core.json_values import as_object
 from .machine import pending_calls
@@ -35,7 +36,7 @@ def build_outputs(results: Sequence[ToolResult]) -> dict[str, Any]:
 
 
 def approval_answer(run: Mapping[str, Any], policy: str) -> dict[str, Any] | None:
-    """The answer to a run that waits for approvals only, when the policy gives it; else None."""
+    """The answer to a run that waits for approvals only, if the policy gives one; else None."""
     calls = pending_calls(run)
     if policy == "return" or not all(call.get("type") == "mcp" for call in calls):
         return None
@@ -46,36 +47,36 @@ def approval_answer(run: Mapping[str, Any], policy: str) -> dict[str, Any] | Non
 def match_results(
     thread_id: str, run: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]
 ) -> tuple[ToolResult, ...]:
-    """The results that the run waits for, told by the service's call ids or by function names.
+    """Match results to the calls of a waiting run, by the service's call ids or by function names.
 
-    Empty when they belong to none of its calls; HistoryError when they belong to some only.
+    Returns () if they belong to none of its calls. Raises HistoryError if they fit only in part.
     """
     waiting = {call["id"]: call for call in pending_calls(run)}
     found: dict[str, Mapping[str, Any]] = {}
-    strangers: list[str] = []
+    unknown: list[str] = []
     for message in messages:
         id = str(message.get("tool_call_id") or _id_by_name(waiting, found, message))
         if id in waiting:
             found[id] = message
         else:
-            strangers.append(id)
+            unknown.append(id)
     if not found:
         return ()
     missing = [id for id in waiting if id not in found]
-    if strangers or missing:
+    if unknown or missing:
         raise HistoryError(
             f"run {run.get('id')} waits for the results of {', '.join(waiting)}; "
-            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(strangers) or 'none'}"
+            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
         )
+    run_id = str(run.get("id"))
     return tuple(
-        ToolResult(
-            CallRef(
-                "a" if waiting[id]["type"] == "mcp" else "t", (thread_id, str(run.get("id")), id)
-            ),
-            message,
-        )
+        ToolResult(CallRef(_kind(waiting[id]), (thread_id, run_id, id)), message)
         for id, message in found.items()
     )
+
+
+def _kind(call: Mapping[str, Any]) -> CallKind:
+    return CallKind.RUN_APPROVAL if call["type"] == "mcp" else CallKind.RUN_CALL
 
 
 def _id_by_name(

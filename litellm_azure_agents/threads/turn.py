@@ -1,105 +1,88 @@
 """One call to a classic agent: which requests, in which order, until the answer is complete.
 
 An ordinary turn is one request (design rule 2): a new thread is created with its run, a known one
-gets the run with its new messages, tool results are submitted, each streamed. What else may happen
-(a busy thread, a broken stream, approvals, polling) is in the generators below, written once for
-every way of driving.
+gets the run with its new messages, tool results are submitted; each is streamed. The generators
+below also handle a busy thread, a broken stream, approvals and polling, once for all ways of
+driving.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import count
-from typing import Any
+from collections.abc import Sequence
 
-from ..answer.answer import Answer, Usage
 from ..content.file_service import FileService
-from ..content.messages import describe
 from ..content.uploads import Incoming
 from ..continuity.history import Continuation, HistoryError, ToolResult, read_history
 from ..core import errors
-from ..core.actions import (
-    Emit,
-    Exchange,
-    Lost,
-    Read,
-    Reply,
-    Request,
-    Salvage,
-    Send,
-    Steps,
-    Stream,
-    Wait,
-)
+from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Send, Steps, Stream
 from ..core.call import Call
-from ..core.exchange import LostAnswer, object_in, request
-from ..core.json_values import as_object, as_objects, as_text
-from ..core.options import OptionError
-from ..core.retry import backoff, poll_intervals
+from ..core.deltas import Usage
+from ..core.exchange import LostAnswer, object_in, request, send_once
+from ..core.json_values import Json, JsonObject, as_objects, as_text
+from ..core.retry import poll_intervals
+from ..protocol.turn import AgentTurn
 from . import payloads, service
-from .machine import TERMINAL, RunMachine, finish_reason, map_usage, pending_calls, waits_for_us
+from .delivery import Delivery
+from .machine import (
+    TERMINAL,
+    RunMachine,
+    finish_reason,
+    map_usage,
+    pending_calls,
+    waits_for_us,
+)
+from .run_body import build_run_body
 from .steps import SEARCH_CONTENT, calls_of, split_steps
 from .tool_outputs import approval_answer, build_outputs, match_results
 
-Json = Mapping[str, Any]
+_FRUITLESS = frozenset({"failed", "cancelled", "cancelling", "expired"})
+"""States of a run that gives no answer."""
 
 
-class ThreadTurn:
-    """A turn of a classic agent; `run` and `abandon` are played by a driver."""
+class ThreadTurn(AgentTurn):
+    """A turn of a classic agent; a driver performs `run` and, if it ends early, `abandon`."""
+
+    machine: RunMachine
 
     def __init__(self, call: Call) -> None:
-        self.call = call
+        super().__init__(call)
+        call = self.call
         self.files = FileService(call)
-        self.answer = Answer(
-            citations=call.options.citations,
-            inline_images=call.options.include_images == "inline",
-            file_url=self.files.content_url,
-        )
+        self.answer = self.new_answer(self.files.content_url)
         self.machine = RunMachine(self.answer, trace=call.options.include_run_steps)
         self.service = service.ThreadService(call)
+        self.delivery = Delivery(call, self.service, self.answer)
         self.incoming = Incoming(call, self.files)
         self._polling = call.options.run_mode == "poll"
         self._opened = False  # a request that starts or continues a run may have been acted on
         self._finished = False
+        self._messages_arrived = False  # an earlier attempt brought them to the thread
         self._submitted: list[str] = []  # calls whose results this turn brought
-        call.context.ids = self.answer.ids
-
-    @property
-    def ids(self) -> Mapping[str, str]:
-        return self.answer.ids
 
     # -- the turn ------------------------------------------------------------------------------
 
-    def run(self) -> Steps:
+    def converse(self) -> Steps:
         call = self.call
-        try:
-            payloads.check_new_options(call)
-            history = read_history(call.messages)
-            thread_id = self._thread_of(history)
-            if thread_id is None:
+        payloads.check_new_options(call)
+        history = read_history(call.messages)
+        thread_id = self._thread_of(history)
+        if thread_id is None:
+            yield from self._start_thread()
+        else:
+            try:
+                yield from self._continue_thread(thread_id, history)
+            except errors.NotFoundError:
+                if call.options.thread_id or self._opened:
+                    raise
+                # The ids in the history belong to another project, or the thread has been deleted:
+                # the history itself is the truth.
+                self._forget()
                 yield from self._start_thread()
-            else:
-                try:
-                    yield from self._continue_thread(thread_id, history)
-                except errors.NotFoundError:
-                    if call.options.thread_id or self._opened:
-                        raise
-                    # The ids in the history are of another project, or the thread has been
-                    # deleted; the history is the truth.
-                    self._forget()
-                    yield from self._start_thread()
-        except OptionError as error:
-            raise errors.bad_request(call.context, str(error), param=error.param) from None
-        except ValueError as error:  # HistoryError included
-            message = describe(call.messages, error)
-            raise errors.bad_request(call.context, message, param="messages") from None
-        except LostAnswer as lost:
-            raise errors.connection(call.context, lost.lost, doing=lost.doing) from None
         yield from self._conclude()
 
     def _thread_of(self, history: Continuation) -> str | None:
         given = self.call.options.thread_id
-        found = history.ref.owner[0] if history.ref and history.ref.kind in "ta" else None
+        found = history.ref.owner[0] if history.ref and history.ref.of_run else None
         if given and _of_runs(history.results) and found != given:
             raise HistoryError(
                 f"thread_id is {given}, but the tool results belong to thread {found}; leave "
@@ -108,7 +91,7 @@ class ThreadTurn:
         return given or found
 
     def _forget(self) -> None:
-        self.answer.ids.clear()
+        self._ids.clear()
         self._submitted = []
         uploaded = self.incoming.uploaded
         self.incoming = Incoming(self.call, self.files)
@@ -117,23 +100,26 @@ class ThreadTurn:
     def _start_thread(self) -> Steps:
         """The whole history becomes a new thread."""
         call = self.call
+        if call.attempt.inherited:
+            yield from self.delivery.find_thread()
+            if (yield from self._follow_earlier_attempt()):
+                return
         system, turns = payloads.split_messages(call.messages)
         messages = payloads.build_messages(turns, self.incoming)
-        body = yield from self._run_body(system, new_thread=True)
-        thread: dict[str, Any] = {}
-        if call.options.thread_metadata:
-            thread["metadata"] = dict(call.options.thread_metadata)
-        if len(messages) > payloads.MAX_MESSAGES:
-            thread["messages"] = messages[: payloads.MAX_MESSAGES]
-            created = yield from self.service.create_thread(thread)
-            self.answer.know(thread_id=created["id"])
-            yield from self._add_and_run(messages[payloads.MAX_MESSAGES :], body)
-            return
+        body = yield from self._body(system, new_thread=True)
+        thread: JsonObject = {"metadata": payloads.with_nonce(call, call.options.thread_metadata)}
         if messages:
-            thread["messages"] = messages
-        if thread:
+            thread["messages"] = messages[: payloads.MAX_MESSAGES]
+        rest = messages[payloads.MAX_MESSAGES :]
+        if self.ids.get("thread_id"):  # an earlier attempt made it
+            yield from self._add_and_run(rest, body)
+        elif rest:
+            yield from self.delivery.create_thread(thread)
+            yield from self._add_and_run(rest, body)
+        else:
             body["thread"] = thread
-        yield from self._open(self.service.url("runs"), body, doing="create the thread and its run")
+            url = self.service.url("runs")
+            yield from self._open(url, body, doing="create the thread and its run")
 
     def _continue_thread(self, thread_id: str, history: Continuation) -> Steps:
         """Give the results that a run of the thread waits for, or add what is new and run."""
@@ -145,21 +131,25 @@ class ThreadTurn:
             yield from self._submit(results)
             return
         self.answer.know(thread_id=thread_id)
+        if call.attempt.inherited and (yield from self._follow_earlier_attempt()):
+            return
         system, _ = payloads.split_messages(call.messages)
         _, new = payloads.split_messages(call.messages[history.new :])
         messages = payloads.build_messages(new, self.incoming)
-        body = yield from self._run_body(system, new_thread=False)
+        body = yield from self._body(system, new_thread=False)
         yield from self._add_and_run(messages, body)
 
-    def _add_and_run(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> Steps:
-        """Messages beyond what one run takes are added one by one first, in order."""
+    def _add_and_run(self, messages: list[JsonObject], body: JsonObject) -> Steps:
+        """Create a run on the thread; messages beyond what one run takes are added first."""
         thread_id = self.answer.ids["thread_id"]
+        if self._messages_arrived:
+            messages = []
         alone = messages[: -payloads.MAX_MESSAGES]
-        for message in alone:
-            yield from self._when_free(
-                Send(Request("POST", self.service.url(thread_id, "messages"), message)),
-                doing="add a message to the thread",
-            )
+        added = 0
+        if alone and self.call.attempt.inherited:
+            added = yield from self.delivery.messages_added(thread_id)
+        for number, message in enumerate(alone[added:], added):
+            yield from self.delivery.add_message(thread_id, message, number, self._when_free)
         rest = messages[len(alone) :]
         if rest:
             body["additional_messages"] = rest
@@ -167,66 +157,49 @@ class ThreadTurn:
         url = self.service.url(thread_id, "runs", query=query)
         yield from self._open(url, body, doing="create the run")
 
-    def _run_body(self, system: str | None, *, new_thread: bool) -> Any:
-        """The body of the run with instructions and tools, reading the agent where it must; what
-        the messages bring is uploaded by then."""
-        call = self.call
-        yield from self.incoming.prepare(self._tools)
-        body = payloads.build_run(call, stream=not self._polling)
-        replaces, adds = payloads.build_instructions(call, system)
-        tools = payloads.caller_tools(call) if call.options.agent_tools != "agent_only" else []
-        merge = bool(tools) and call.options.agent_tools == "merge"
-        agent: Json = {}
-        if merge or (adds and new_thread and replaces is None):
-            agent = yield from self.service.agent()
-        if adds and new_thread:
-            # create-thread-and-run can't append: the agent's own text goes with ours (protocols A3)
-            base = replaces if replaces is not None else as_text(agent.get("instructions"))
-            replaces, adds = "\n\n".join(filter(None, (base, adds))), None
-        if replaces is not None:
-            body["instructions"] = replaces
-        if adds:
-            body["additional_instructions"] = adds
-        if tools:
-            body["tools"] = payloads.merge_tools(
-                as_objects(agent.get("tools")) if merge else (), tools
-            )
-        self.incoming.mark(body)
-        return body
-
-    def _tools(self) -> Any:
-        """The tools that the run will have, the agent's own included."""
-        options = self.call.options
-        callers = payloads.caller_tools(self.call) if options.agent_tools != "agent_only" else []
-        if options.agent_tools == "replace" and callers:
-            return callers
-        agent = yield from self.service.agent()
-        return [*as_objects(agent.get("tools")), *callers]
+    def _body(self, system: str | None, *, new_thread: bool) -> Actions[JsonObject]:
+        return build_run_body(
+            self.call,
+            self.service,
+            self.incoming,
+            system,
+            new_thread=new_thread,
+            stream=not self._polling,
+        )
 
     # -- opening and following a run -----------------------------------------------------------
 
-    def _open(self, url: str, body: dict[str, Any], *, doing: str) -> Steps:
-        """Send what makes the run, and follow it until it ends or waits."""
-        self._opened = True
+    def _open(self, url: str, body: JsonObject, *, doing: str) -> Steps:
+        """Send what makes the run, exactly once, and follow it until it ends or waits."""
+        self._opened = self.call.attempt.sent = True
+        run: Json | None = None
+
+        def found() -> Actions[bool]:
+            nonlocal run
+            run = yield from self.delivery.find_run()
+            return run is not None
+
+        def attempt() -> Exchange:
+            # Stream, polled or not: if we are cancelled, its reply can still be drained.
+            return self._when_free(Stream(Request("POST", url, body)), doing=doing)
+
         try:
-            # Stream, polled or not: what it makes is salvaged when we are cancelled meanwhile.
-            reply = yield from self._when_free(Stream(Request("POST", url, body)), doing=doing)
-        except LostAnswer as lost:
-            run = yield from self._find_run()
-            if run is None:
-                raise errors.connection(self.call.context, lost.lost, doing=doing) from None
-            self._adopt(run)
-            yield from self._recover()
-            return
+            reply = yield from send_once(self.call, attempt, found)
+        except LostAnswer:
+            raise
         except Exception as error:  # refused: there is nothing to cancel, unless it was our timeout
             self._opened = isinstance(error, errors.Timeout)
             raise
-        yield from self._follow(reply, doing=doing)
+        if reply is not None:
+            yield from self._follow(reply, doing=doing)
+        elif run is not None:
+            self._adopt(run)
+            yield from self._recover()
 
     def _when_free(self, action: Send | Stream, *, doing: str) -> Exchange:
-        """Play ``action``; while the thread is held by another run, deal with that run first."""
+        """Perform ``action``; while another run holds the thread, deal with that run first."""
         while True:
-            reply = yield from request(self.call, action, doing=doing)
+            reply: Reply = yield from request(self.call, action, doing=doing)
             if reply.ok:
                 return reply
             holder = service.holding_run(reply)
@@ -237,84 +210,79 @@ class ThreadTurn:
                 raise errors.from_reply(self.call.context, reply, doing=doing)
             yield from self.service.free_thread(thread_id, holder)
 
-    def _follow(self, reply: Any, *, doing: str) -> Steps:
-        """Read the run's events; what they don't bring is asked for."""
+    def _follow(self, reply: Reply, *, doing: str) -> Steps:
+        """Read the run's events; fetch what they don't bring."""
         if not reply.streaming:
             having = ("id", "thread_id")
             self._adopt(object_in(self.call, reply, doing=doing, having=having))
             yield from self._recover()
             return
-        machine = self.machine
-        lost: Lost | None = None
-        while not machine.over:
-            batch = yield Read()
-            if not isinstance(batch, list):
-                if batch is not None and batch.timed_out:
-                    raise errors.timed_out(self.call.context, self.call.timeout)
-                lost = batch
-                break
-            for event in batch:
-                machine.receive(event)
-            yield from self._emit()
-        if not machine.over:
-            if machine.run_id is None:
-                run = yield from self._find_run()
-                if run is None and lost is not None:
-                    raise errors.connection(self.call.context, lost, doing=doing)
-                if run is None:
-                    raise errors.internal(
-                        self.call.context, "The event stream ended before it named its run"
-                    )
-                self._adopt(run)
+        lost = yield from self.read_stream()
+        if self.machine.over and not self.answer.damaged:
+            return
+        if self.machine.run_id is None:
+            run = yield from self.delivery.find_run()
+            if run is None:
+                lost = lost or Lost("the event stream ended before it named its run", sent=True)
+                raise errors.connection(self.call.context, lost, doing=doing)
+            self._adopt(run)
+        if self.machine.error is None:
+            self.machine.expect_more()
             yield from self._recover()
-
-    def _emit(self) -> Steps:
-        if self.machine.started:
-            deltas = self.answer.take()
-            if deltas:
-                yield Emit(deltas)
 
     def _adopt(self, run: Json) -> None:
         self.answer.know(thread_id=run.get("thread_id"), run_id=run.get("id"))
 
     def _where(self) -> tuple[str, str]:
-        """The ids of the thread and of the run; a service that named neither broke the protocol."""
+        """The ids of thread and run. Raises InternalServerError if they are not known."""
         thread_id, run_id = self.answer.ids.get("thread_id"), self.answer.ids.get("run_id")
         if not thread_id or not run_id:
             raise errors.internal(self.call.context, "The service didn't name its thread and run")
         return thread_id, run_id
 
-    def _find_run(self) -> Any:
-        """The run that this call made although its answer was lost, by the call's id in its
-        metadata; None if the thread has none (or isn't known)."""
-        thread_id = self.answer.ids.get("thread_id")
-        if thread_id is None or not self.call.call_id:
-            return None
-        for run in (yield from self.service.runs(thread_id)):
-            if as_object(run.get("metadata")).get("litellm_call_id") == self.call.call_id:
-                return run
-        return None
+    # -- what became of a lost request -----------------------------------------------------------
+
+    def _follow_earlier_attempt(self) -> Actions[bool]:
+        """Follow the run that an earlier attempt at this request started; False if none answers.
+
+        After a run that failed or was cancelled another one is needed, but not the messages: they
+        are in the thread.
+        """
+        run = (yield from self.delivery.find_run()) if "thread_id" in self.ids else None
+        if run is None:
+            return False
+        self._messages_arrived = True
+        if as_text(run.get("status")) in _FRUITLESS:
+            return False
+        self._opened = True
+        self._adopt(run)
+        yield from self._recover()
+        return True
 
     def _recover(self) -> Steps:
-        """Ask for the run until it has ended or waits, then for the text not yet given out."""
+        """Poll the run until it has ended or waits, then read the text not yet given out."""
         thread_id, run_id = self._where()
         run = yield from self.service.wait_for_run(
             thread_id, run_id, poll_intervals(self.call.options.poll_interval)
         )
         messages = yield from self.service.messages(thread_id, run_id)
-        steps: list[Json] = []
+        steps: Sequence[Json] = []
         if self._submitted or self.call.options.include_run_steps or _makes_images(run):
             steps = yield from self.service.steps(thread_id, run_id)
-            told, steps = split_steps(steps, self._submitted)
-            messages = [m for m in messages if as_text(m.get("id")) not in told]
+            earlier, steps = split_steps(steps, self._submitted)
+            messages = [m for m in messages if as_text(m.get("id")) not in earlier]
         self.machine.reconcile(run, messages, steps)
-        yield from self._emit()
+        yield from self.emit()
 
     # -- tool results --------------------------------------------------------------------------
 
-    def _match_waiting(self, thread_id: str, messages: Sequence[Json]) -> Any:
-        """Results without our ids, for the thread's waiting run: by the service's own call ids, or
-        by name where a client of old functions has no ids. Empty when no run waits for them."""
+    def _match_waiting(
+        self, thread_id: str, messages: Sequence[Json]
+    ) -> Actions[Sequence[ToolResult]]:
+        """Match results without our ids to the thread's waiting run; empty if no run waits.
+
+        They are matched by the service's own call ids, or by name for functions of the old kind.
+        """
         for run in (yield from self.service.runs(thread_id)):
             if run.get("status") == "requires_action":
                 return match_results(thread_id, run, messages)
@@ -325,30 +293,38 @@ class ThreadTurn:
         thread_id, run_id = results[0].ref.owner
         self.answer.know(thread_id=thread_id, run_id=run_id)
         self._submitted = [result.ref.call_id for result in results]
+        if self.call.attempt.inherited:
+            run = yield from self.service.run(thread_id, run_id)
+            if not set(self._submitted) <= {call["id"] for call in pending_calls(run)}:
+                yield from self._recover()  # an earlier attempt's results have arrived
+                return
         yield from self._send_outputs(build_outputs(results))
 
-    def _send_outputs(self, body: dict[str, Any]) -> Steps:
+    def _send_outputs(self, body: JsonObject) -> Steps:
         thread_id, run_id = self._where()
         url = self.service.url(thread_id, "runs", run_id, "submit_tool_outputs")
         action = Stream(Request("POST", url, {**body, "stream": not self._polling}))
         self.machine.expect_more()
-        self._opened = True
+        self._opened = self.call.attempt.sent = True
         doing = "submit the tool results"
-        for attempt in count():
-            try:
-                reply = yield from request(self.call, action, doing=doing)
-                break
-            except LostAnswer as lost:
-                # Did they arrive? A run that still waits for the same calls has not seen them.
-                run = yield from self.service.run(thread_id, run_id)
-                given = {o["tool_call_id"] for key in body.values() for o in key}
-                if {c["id"] for c in pending_calls(run)} != given:
-                    yield from self._recover()
-                    return
-                if attempt >= self.call.max_retries:
-                    self._opened = False  # the results can be given again
-                    raise errors.connection(self.call.context, lost.lost, doing=doing) from None
-                yield Wait(backoff(attempt, self.call.random))
+
+        def arrived() -> Actions[bool]:
+            # A run that still waits for the same calls has not seen the results.
+            run = yield from self.service.run(thread_id, run_id)
+            given = {output["tool_call_id"] for outputs in body.values() for output in outputs}
+            return {call["id"] for call in pending_calls(run)} != given
+
+        def attempt() -> Exchange:
+            return request(self.call, action, doing=doing)
+
+        try:
+            reply = yield from send_once(self.call, attempt, arrived)
+        except LostAnswer:
+            self._opened = False  # the run still waits: the results can be given again
+            raise
+        if reply is None:
+            yield from self._recover()
+            return
         if not reply.ok:
             self._opened = False  # refused: the run stays as it was, a corrected call can succeed
             raise (yield from self.service.refused_outputs(reply, thread_id, run_id, doing=doing))
@@ -363,7 +339,7 @@ class ThreadTurn:
             if waits_for_us(machine.run) and not pending_calls(machine.run):
                 raise errors.internal(call.context, "The run waits for calls that have no ids")
             if not pending_calls(machine.run):
-                # Calls that the service answers itself, such as Azure Functions (protocols A4).
+                # The service answers these calls itself, such as Azure Functions (protocols A4).
                 machine.expect_more()
                 yield from self._recover()
                 continue
@@ -382,12 +358,12 @@ class ThreadTurn:
             yield from self._complete(run)
         if status == "requires_action":
             machine.finish_calls(run)
-            # The run's own usage comes with its end; counting nothing now keeps sums true.
+            # The run's usage comes with its end; zero now keeps sums over the calls right.
             self.answer.fields(usage_pending=True)
             self.answer.finish("tool_calls", usage=Usage(0, 0, 0), model=model)
         elif status in ("completed", "incomplete"):
             yield from self._clean_up(run)
-            self._announce()
+            self.machine.start()
             usage = map_usage(run.get("usage"))
             if usage is None:
                 self.answer.fields(usage_unknown=True)
@@ -398,20 +374,15 @@ class ThreadTurn:
         yield Emit(self.answer.take())
 
     def _complete(self, run: Json) -> Steps:
-        """Ask for what the answer refers to, now that no text has to wait for it."""
+        """Fetch what the answer refers to, now that no text has to wait for it."""
         if self.machine.steps.lacks_content():
             known = {entry["id"] for entry in self.answer.steps.entries}
             for step in (yield from self.service.steps(*self._where())):
                 if known & calls_of(step):
                     self.machine.steps.ended(step)
-        yield from self._emit()
+        yield from self.emit()
         limit = self.call.options.max_image_bytes
         yield from self.files.fulfil(self.answer, max_image_bytes=limit)
-
-    def _announce(self) -> None:
-        if not self.machine.started:
-            self.machine.started = True
-            self.answer.announce()
 
     def _clean_up(self, run: Json) -> Steps:
         if self.call.options.ephemeral_thread:
@@ -419,8 +390,7 @@ class ThreadTurn:
         yield from self.files.delete(self.incoming.to_remove(run))
 
     def abandon(self) -> Steps:
-        """The call ends early: its run is cancelled, so that it doesn't hold its thread, and what
-        was uploaded for it alone goes."""
+        """Cancel the run, so that its thread is free, and delete what was uploaded for it."""
         if self._finished:
             return
         yield from self._cancel()
@@ -433,24 +403,21 @@ class ThreadTurn:
         if not self._opened or (run is not None and run.get("status") in TERMINAL):
             return
         while self.machine.run_id is None:
-            found = yield Salvage()
-            if isinstance(found, Reply) and found.ok:
-                self._adopt(found.object() or {})
-            if not isinstance(found, list):
-                break
-            for event in found:
-                self.machine.receive(event)
-        if self.machine.run_id is None:
-            found = yield from self._find_run()
+            found = yield from self.drain()
             if found is None:
-                return
+                break
             self._adopt(found)
+        if self.machine.run_id is None:
+            run = yield from self.delivery.find_run()
+            if run is None:
+                return
+            self._adopt(run)
         yield from self.service.cancel_run(*self._where())
 
 
 def _of_runs(results: Sequence[ToolResult]) -> Sequence[ToolResult]:
-    """The results, if it is runs that wait for them, not responses of a new agent."""
-    return [result for result in results if result.ref.kind in "ta"]
+    """The results that belong to runs, not to responses of a new agent."""
+    return [result for result in results if result.ref.of_run]
 
 
 def _makes_images(run: Json) -> bool:

@@ -23,7 +23,7 @@ from typing import Any
 import litellm
 from litellm.types.utils import ChatCompletionMessageToolCall, Function
 
-from ..continuity.history import decode
+from ..continuity.call_ids import decode
 from ..core.actions import Job, Request, Send, Steps
 from ..drivers.connection import Connection, Requests
 from ..host.chunks import cost_of, replace_cost
@@ -226,7 +226,7 @@ class _Loop:
     def cleanup(self) -> tuple[Connection, Job] | None:
         """How to cancel the run that waits for results; None if none waits."""
         ref = decode(self._waiting)
-        if ref is None or ref.kind not in "ta":
+        if ref is None or not ref.of_run:
             return None  # a response that waits holds nothing
         where: dict[str, Any] = {name: self._completion.get(name) for name in _CONNECTION}
         at = connect(**where, timeout=5.0, max_retries=0)

@@ -285,16 +285,17 @@ def test_a_known_thread_asks_for_passages_in_its_run() -> None:
 
 
 def test_steps_that_are_of_no_use_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from litellm_azure_agents.protocol import machine as protocol_machine
     from litellm_azure_agents.threads import machine
 
     decoded = []
-    real = machine.json.loads
+    real = protocol_machine.json.loads
 
     def loads(text: str) -> Any:
         decoded.append(text)
         return real(text)
 
-    monkeypatch.setattr(machine.json, "loads", loads)
+    monkeypatch.setattr(protocol_machine.json, "loads", loads)
     runner = machine.RunMachine(Answer())
     for name, data in ThreadService("web").events():
         runner.receive(machine.ServerEvent(name, data if isinstance(data, str) else "{}"))

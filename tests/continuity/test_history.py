@@ -9,23 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litellm_azure_agents.continuity.history import (
-    CallRef,
-    HistoryError,
-    decode,
-    encode,
-    read_history,
-)
+from litellm_azure_agents.continuity.call_ids import CallKind, CallRef, decode, encode
+from litellm_azure_agents.continuity.history import HistoryError, read_history
 
 T, R = "thread_JbQ1sT4nFxW2Ko8eRm6VyHcA", "run_9uLz3PdXw7GkTq5BvN2sYfJe"
 C1, C2 = "call_a1B2c3D4e5F6g7H8i9J0kLmN", "call_z9Y8x7W6v5U4t3S2r1Q0pOnM"
-A, B = encode("t", T, R, C1), encode("t", T, R, C2)
+A, B = encode(CallKind.RUN_CALL, T, R, C1), encode(CallKind.RUN_CALL, T, R, C2)
 
 
 def test_ids_are_short_and_of_the_safe_alphabet() -> None:
     assert A == "az_t_JbQ1sT4nFxW2Ko8eRm6VyHcA_9uLz3PdXw7GkTq5BvN2sYfJe_a1B2c3D4e5F6g7H8i9J0kLmN"
     assert len(A) == 79
-    assert decode(A) == CallRef("t", (T, R, C1))
+    assert decode(A) == CallRef(CallKind.RUN_CALL, (T, R, C1))
 
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,40}", fullmatch=True).filter(
@@ -37,22 +32,30 @@ ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,40}", fullmatch=True).filter(
     ids | ids.map("thread_".__add__), ids | ids.map("run_".__add__), ids | ids.map("call_".__add__)
 )
 def test_any_id_survives(thread: str, run: str, call: str) -> None:
-    text = encode("t", thread, run, call)
+    text = encode(CallKind.RUN_CALL, thread, run, call)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", text)
-    assert decode(text) == CallRef("t", (thread, run, call))
+    assert decode(text) == CallRef(CallKind.RUN_CALL, (thread, run, call))
 
 
-@pytest.mark.parametrize("kind", ["r", "c", "p", "q"])
-def test_calls_of_responses_carry_two_ids(kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        CallKind.RESPONSE_CALL,
+        CallKind.CONVERSATION_CALL,
+        CallKind.RESPONSE_APPROVAL,
+        CallKind.CONVERSATION_APPROVAL,
+    ],
+)
+def test_calls_of_responses_carry_two_ids(kind: CallKind) -> None:
     ref = decode(encode(kind, "resp_68d1a", "call_7"))
     assert ref is not None
     assert ref.ids == ("resp_68d1a", "call_7")
-    assert ref.is_approval == (kind in "pq")
+    assert ref.is_approval == kind.name.endswith("APPROVAL")
 
 
 @pytest.mark.parametrize("approvals", [(), ("mcpr_1",), ("mcpr_1", "odd-one_2")])
 def test_a_call_may_carry_approvals_along(approvals: tuple[str, ...]) -> None:
-    ref = decode(encode("n", "conv_9", "call_7", *approvals))
+    ref = decode(encode(CallKind.CONVERSATION_CALL_WITH_APPROVALS, "conv_9", "call_7", *approvals))
     assert ref is not None
     assert (ref.owner, ref.call_id, ref.approvals) == (("conv_9",), "call_7", approvals)
 
@@ -117,7 +120,7 @@ def test_what_a_history_continues(
         ([calls(A), result(A), result(A)], f"twice for {A}"),
         ([calls(A), result(A), result(B)], f"no call waits for the results {B}"),
         ([calls(A), result("call_other")], "call_other"),
-        ([result(A), result(encode("t", T, "run_other", C2))], "different runs"),
+        ([result(A), result(encode(CallKind.RUN_CALL, T, "run_other", C2))], "different runs"),
     ],
 )
 def test_contradictions_are_named(messages: list[Any], says: str) -> None:

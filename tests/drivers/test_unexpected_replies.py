@@ -12,7 +12,7 @@ import litellm
 import pytest
 
 from litellm_azure_agents import files, vector_stores
-from litellm_azure_agents.continuity.history import encode
+from litellm_azure_agents.continuity.call_ids import CallKind, encode
 from tests.support.thread_streams import RUN, THREAD
 from tests.support.ways import Way
 
@@ -114,7 +114,7 @@ def test_what_an_agent_is_made_of(body: str) -> None:
 
 
 def test_tool_results(body: str) -> None:
-    id = encode("t", THREAD, RUN, "call_1")
+    id = encode(CallKind.RUN_CALL, THREAD, RUN, "call_1")
     calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     messages = [*HELLO, {"role": "assistant", "tool_calls": calls},
                 {"role": "tool", "tool_call_id": id, "content": "1"}]  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 from litellm.exceptions import MidStreamFallbackError
 
 import litellm_azure_agents
-from litellm_azure_agents.continuity.history import decode
+from litellm_azure_agents.continuity.call_ids import decode
 from tests.support import hosting
 from tests.support.ways import Result, Way, from_chunks
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from litellm_azure_agents.answer.answer import Answer
-from litellm_azure_agents.continuity.history import decode
+from litellm_azure_agents.continuity.call_ids import decode
 from litellm_azure_agents.core.actions import ServerEvent
 from litellm_azure_agents.host.chunks import merge_fields
 from litellm_azure_agents.responses.items import map_annotation, map_trace, map_usage
@@ -36,7 +36,7 @@ def fold(machine: ResponseMachine) -> dict[str, Any]:
     """All that was given out, in a form that doesn't depend on the deltas' cuts."""
     machine.finish_calls()
     deltas = machine.answer.take()
-    machine.finish_pictures()
+    machine.pictures.finish()
     machine.answer.finish("stop", usage=None, model=None)
     deltas += machine.answer.take()
     calls: dict[int, list[str]] = {}
@@ -143,7 +143,6 @@ def test_resumed_anywhere_nothing_comes_twice(name: str) -> None:
     for cut in range(1, len(events)):
         m = machine()
         feed(m, events[:cut])
-        m.resumed = True
         feed(m, events[max(cut - 3, 0) :])  # a service that begins too early
         assert fold(m) == expected, f"cut after {cut} events"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from litellm_azure_agents.continuity.history import encode
+from litellm_azure_agents.continuity.call_ids import CallKind, encode
 from litellm_azure_agents.core.call import Call
 from litellm_azure_agents.core.endpoint import Endpoint
 from litellm_azure_agents.core.errors import Context
@@ -49,7 +49,10 @@ def say(words: str) -> dict[str, Any]:
     return {"role": "user", "content": words}
 
 
-R1, R2 = encode("r", "resp_1", "call_a"), encode("r", "resp_1", "call_b")
-C1 = encode("c", "conv_1", "call_a")
-T1 = encode("t", "thread_1", "run_1", "call_a")
-P1 = encode("p", "resp_1", "mcpr_a")
+R1, R2 = (
+    encode(CallKind.RESPONSE_CALL, "resp_1", "call_a"),
+    encode(CallKind.RESPONSE_CALL, "resp_1", "call_b"),
+)
+C1 = encode(CallKind.CONVERSATION_CALL, "conv_1", "call_a")
+T1 = encode(CallKind.RUN_CALL, "thread_1", "run_1", "call_a")
+P1 = encode(CallKind.RESPONSE_APPROVAL, "resp_1", "mcpr_a")

@@ -56,7 +56,7 @@ class ScriptedService:
                 return end.value
             result = None
             if isinstance(action, Emit):
-                self.emitted += action.deltas
+                self.emitted += action.items
             elif isinstance(action, Stream) and (action.request.body or {}).get("stream"):
                 result = Reply(200, {"content-type": "text/event-stream"}, streaming=True)
             elif isinstance(action, (Send, Lookup, Stream)):

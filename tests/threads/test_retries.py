@@ -11,7 +11,7 @@ import litellm
 import pytest
 import respx
 
-from litellm_azure_agents.continuity.history import encode
+from litellm_azure_agents.continuity.call_ids import CallKind, encode
 from tests.support.classic_agent import BASE, HELLO, NEW, RUNS, ask, refusal, streamed, waits_for
 from tests.support.stream_service import ThreadService
 from tests.support.thread_streams import RUN, THREAD, run
@@ -125,7 +125,11 @@ def test_lost_tool_results_are_never_given_twice(
     )
     history = [
         *HELLO,
-        {"role": "tool", "tool_call_id": encode("t", THREAD, RUN, "call_1"), "content": "3"},
+        {
+            "role": "tool",
+            "tool_call_id": encode(CallKind.RUN_CALL, THREAD, RUN, "call_1"),
+            "content": "3",
+        },
     ]
     assert ask(way, messages=history).text == "Hello, world."
     assert submit.call_count == (1 if arrived else 2)
@@ -137,7 +141,7 @@ def test_a_submit_that_never_gets_through_leaves_the_run(service: respx.Router) 
     )
     waiting = run("requires_action", required_action=waits_for("f"))
     service.get(f"{RUNS}/{RUN}").mock(return_value=httpx.Response(200, json=waiting))
-    id = encode("t", THREAD, RUN, "call_1")
+    id = encode(CallKind.RUN_CALL, THREAD, RUN, "call_1")
     with pytest.raises(litellm.APIConnectionError):
         ask(messages=[{"role": "tool", "tool_call_id": id, "content": "3"}], max_retries=1)
     assert submit.call_count == 2

@@ -1,0 +1,1 @@
+"""What the two protocol folders, `threads` and `responses`, share: machines and turns."""

@@ -1,0 +1,114 @@
+"""The shared part of the turns: reading a stream, giving out its deltas, mapping bad input."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from ..answer.answer import Answer
+from ..answer.artifacts import FileUrl
+from ..content.messages import describe
+from ..core import errors
+from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Steps
+from ..core.call import Call
+from ..core.exchange import LostAnswer
+from ..core.json_values import JsonObject
+from ..core.options import OptionError
+from .machine import EventMachine
+
+
+def next_events(call: Call) -> Actions[list[ServerEvent] | Lost | None]:
+    """The events that come next; None at the end of the stream, Lost if it broke.
+
+    Raises LiteLLM's Timeout when the call's deadline has passed.
+    """
+    batch: list[ServerEvent] | Lost | None = yield Read()
+    if isinstance(batch, Lost) and batch.timed_out:
+        raise errors.timed_out(call.context, call.timeout)
+    return batch
+
+
+def bad_input(call: Call, error: ValueError) -> Exception:
+    """BadRequestError for what is wrong with the options or messages of a call."""
+    param = error.param if isinstance(error, OptionError) else "messages"
+    return errors.bad_request(call.context, describe(call.messages, error), param=param)
+
+
+class AgentTurn(ABC):
+    """One call to an agent whose answer becomes a chat completion.
+
+    Subclasses have a ``machine`` that reads the events into ``answer``.
+    """
+
+    answer: Answer
+    machine: EventMachine
+
+    def __init__(self, call: Call) -> None:
+        self._ids: dict[str, str] = {}
+        self.call = call.with_ids(self._ids)
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """The ids known so far."""
+        return self._ids
+
+    def new_answer(self, file_url: FileUrl | None) -> Answer:
+        """An empty answer with the caller's options; the ids that become known go to `ids`."""
+        options = self.call.options
+        return Answer(
+            ids=self._ids,
+            citations=options.citations,
+            inline_images=options.include_images == "inline",
+            file_url=file_url,
+            whole=not self.call.stream,
+        )
+
+    @abstractmethod
+    def converse(self) -> Steps:
+        """Send what the call asks for and follow it to its end.
+
+        Raises ValueError (OptionError, HistoryError) for bad input, LostAnswer for a request that
+        got no reply.
+        """
+
+    def run(self) -> Steps:
+        """The actions of the whole call. Raises LiteLLM's exceptions."""
+        try:
+            yield from self.converse()
+        except ValueError as error:
+            raise bad_input(self.call, error) from None
+        except LostAnswer as lost:
+            raise errors.connection(self.call.context, lost.lost, doing=lost.doing) from None
+
+    def read_stream(self) -> Actions[Lost | None]:
+        """Read the stream until the machine knows the end; why it broke, if it broke earlier."""
+        machine = self.machine
+        while not machine.over:
+            batch = yield from next_events(self.call)
+            if not isinstance(batch, list):
+                return batch
+            for event in batch:
+                machine.receive(event)
+            yield from self.emit()
+        return None
+
+    def emit(self) -> Steps:
+        """Give out what is new, once the answer has begun. A whole answer is given at its end."""
+        if self.machine.started and self.call.stream:
+            deltas = self.answer.take()
+            if deltas:
+                yield Emit(deltas)
+
+    def drain(self) -> Actions[JsonObject | None]:
+        """Read one more batch of what a cancelled request still brings.
+
+        Returns the object of a reply that is no stream, {} after events, None if nothing is left.
+        """
+        found: list[ServerEvent] | Reply | Lost | None = yield Drain()
+        if isinstance(found, Reply):
+            return found.object() if found.ok else None
+        if not isinstance(found, list):
+            return None
+        for event in found:
+            self.machine.receive(event)
+        return {}

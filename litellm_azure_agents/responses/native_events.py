@@ -1,0 +1,100 @@
+"""The service's event stream as it is passed on to a client of ``litellm.responses``.
+
+Events go by unchanged, each once, up to the one that ends the response. One that can't be decoded
+is left out. Deltas behind it may have a gap, so they are left out too; a delta with what is missing
+is put in front of the event that brings the finished text.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from ..answer.received import Received
+from ..core.actions import ServerEvent
+from ..core.json_values import Json, as_int, as_object, as_text
+
+_ENDS = frozenset(
+    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
+)
+_FINISHED = {
+    "response.output_text": "text",
+    "response.refusal": "refusal",
+    "response.function_call_arguments": "arguments",
+    "response.mcp_call_arguments": "arguments",
+    "response.custom_tool_call_input": "input",
+    "response.code_interpreter_call_code": "code",
+    "response.reasoning_summary_text": "text",
+    "response.reasoning_text": "text",
+}
+"""What comes in deltas (protocols B5), and the field of its ``.done`` event with the whole."""
+_PLACE = ("item_id", "output_index", "content_index", "summary_index")
+
+
+class NativeEvents:
+    """Selects the events to pass on; `ended` is true once the response's end is among them."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.sequence = -1
+        """Number of the last event."""
+        self.response_id = ""
+        self._damaged = False
+        self._texts: dict[tuple[Any, ...], Received] = {}
+
+    def receive(self, batch: list[ServerEvent]) -> list[ServerEvent]:
+        """The events of a batch that are to be passed on."""
+        passed: list[ServerEvent] = []
+        for event in batch:
+            if self.ended:
+                break
+            data = _decoded(event)
+            if data is None:
+                self._damage()
+                continue
+            number = as_int(data.get("sequence_number"), -1)
+            if 0 < number <= self.sequence:
+                continue  # it comes a second time
+            self.sequence = max(number, self.sequence)
+            passed += self._read(event, data)
+        return passed
+
+    def _read(self, event: ServerEvent, data: Json) -> list[ServerEvent]:
+        name = as_text(data.get("type")) or event.name
+        if not self.response_id:
+            self.response_id = as_text(as_object(data.get("response")).get("id"))
+        if name in _ENDS:
+            self.ended = True
+        elif name == "response.output_item.added":
+            self._damaged = False  # the deltas of a new item can be trusted
+        kind, _, step = name.rpartition(".")
+        if kind not in _FINISHED or step not in ("delta", "done"):
+            return [event]
+        key = (kind, *(data.get(name) for name in _PLACE))
+        received = self._texts.setdefault(key, Received(doubtful=self._damaged))
+        if step == "delta":
+            if received.doubtful or received.complete:
+                return []
+            received.add(as_text(data.get("delta")))
+            return [event]
+        full = data.get(_FINISHED[kind])
+        missing = received.finish(full) if isinstance(full, str) else ""
+        if not missing or not received.doubtful:
+            return [event]
+        place = {name: data[name] for name in (*_PLACE, "sequence_number") if name in data}
+        delta = {"type": f"{kind}.delta", **place, "delta": missing}
+        return [replace(event, name=f"{kind}.delta", data=json.dumps(delta)), event]
+
+    def _damage(self) -> None:
+        self._damaged = True
+        for received in self._texts.values():
+            received.damage()
+
+
+def _decoded(event: ServerEvent) -> Json | None:
+    try:
+        data = json.loads(event.data)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
