@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PROJECT_PATH = "/api/projects/local"
 START_TIMEOUT = 30.0
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = (
+    60.0  # after its first call, LiteLLM imports its proxy on our loop: seconds under load
+)
 KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections: none is closed in use
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
