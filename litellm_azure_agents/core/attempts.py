@@ -30,7 +30,8 @@ class Attempt:
     inherited: bool = False
     sent: bool = False
     """Whether a request that may start something was sent."""
-    key: tuple[str, str] | None = None
+    key: Callable[[], tuple[str, str]] | None = None
+    """What the attempts of one request have in common, if there can be others."""
 
 
 class Attempts:
@@ -50,21 +51,23 @@ class Attempts:
         """A new attempt, or the successor of a failed one with the same trace and content."""
         if not trace_id:
             return Attempt()
-        key = (trace_id, fingerprint())
-        with self._lock:
-            found = self._failed.pop(key, None)
-        if found is None or found[0] < self._clock():
-            return Attempt(key=key)
-        return Attempt(nonce=found[1], inherited=True, key=key)
+        found = None
+        if self._failed:  # mostly there is none, and a fingerprint takes time
+            with self._lock:
+                found = self._failed.pop((trace_id, fingerprint()), None)
+        attempt = Attempt(key=lambda: (trace_id, fingerprint()))
+        if found is not None and found[0] >= self._clock():
+            attempt.nonce, attempt.inherited = found[1], True
+        return attempt
 
     def failed(self, attempt: Attempt) -> None:
         """The attempt ended with an error; another one may follow."""
         if attempt.key is None or not (attempt.sent or attempt.inherited):
             return
-        now = self._clock()
+        now, key = self._clock(), attempt.key()
         with self._lock:
-            self._failed.pop(attempt.key, None)
-            self._failed[attempt.key] = (now + _KEPT_SECONDS, attempt.nonce)
+            self._failed.pop(key, None)
+            self._failed[key] = (now + _KEPT_SECONDS, attempt.nonce)
             while len(self._failed) > _MAX_KEPT:
                 del self._failed[next(iter(self._failed))]
             while self._failed and next(iter(self._failed.values()))[0] < now:

@@ -66,7 +66,7 @@ class AsyncDriver:
         self._opening: asyncio.Task[Reply | Lost] | None = None
         self._ahead: asyncio.Future[bytes | None] | None = None
 
-    def play(self, turn: Turn) -> Playing:
+    def play(self, turn: Turn[Any]) -> Playing:
         """The turn's deltas. Abandons the turn if it is closed, cancelled or fails early."""
         return Playing(self, turn)
 
@@ -82,7 +82,7 @@ class AsyncDriver:
         except StopIteration:
             return None
 
-    def finish(self, turn: Turn, actions: Steps, *, complete: bool) -> asyncio.Task[None]:
+    def finish(self, turn: Turn[Any], actions: Steps, *, complete: bool) -> asyncio.Task[None]:
         """Clean up in a new task, which goes on when the caller's task is cancelled: for a client
         that went away every await of that task is cancelled."""
         task = asyncio.ensure_future(self._finish(turn, actions, complete))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ..auth.resolve import TokenSource, resolve_token_source
 from ..core import errors
-from ..core.actions import Action, Job, Steps
+from ..core.actions import Actions, Job, Steps
 from ..core.call import Call
 from ..core.errors import CredentialError
 from .aio import AsyncDriver
 from .pool import HttpSettings
 from .sync import SyncDriver
-
-T = TypeVar("T")
-Actions = Generator[Action, Any, T]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class SyncDriver:
         self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] | None = None
 
-    def play(self, turn: Turn) -> Generator[list[Delta], None, None]:
+    def play(self, turn: Turn[Any]) -> Generator[list[Delta], None, None]:
         """Yields the turn's deltas. Abandons the turn if it is closed or fails before its end."""
         complete = False
         try:

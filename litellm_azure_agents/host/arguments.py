@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,12 @@ import litellm
 from ..auth.resolve import NO_TOKEN
 from ..content.messages import Message, check_messages, describe
 from ..core import errors
+from ..core.attempts import Attempt, attempts
 from ..core.call import Call, read_limits
 from ..core.endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
+from ..core.json_values import as_object, as_text
 from ..core.options import OptionError, Options, Params, UnsupportedParam, parse_arguments
+from ..core.retry import PATIENCE
 from ..drivers.connection import Connection, open_connection
 from ..responses.identity import agent_headers
 from ..responses.target import Target, resolve_target
@@ -55,10 +59,13 @@ def prepare(
     headers: Mapping[str, str] | None,
     timeout: Any,
     provider: str,
+    streamed: bool,
     **_: Any,
 ) -> Prepared:
-    """Read and check LiteLLM's arguments for a completion. Raises LiteLLM's exceptions; nothing has
-    been sent then."""
+    """Read and check LiteLLM's arguments for a completion. Sends nothing.
+
+    ``streamed``: the caller takes the answer piece by piece. Raises LiteLLM's exceptions.
+    """
     context = context_of(model, provider)
     arguments = dict(optional_params)
     extra = arguments.pop("extra_body", None)
@@ -90,6 +97,7 @@ def prepare(
         metadata=litellm_params.get("metadata"),
         timeout=timeout,
         max_retries=arguments.get("max_retries"),
+        streamed=streamed,
     )
     call = connection.call
     turn: ThreadTurn | ResponseTurn | HealthCheck
@@ -124,6 +132,7 @@ def open_call(
     max_retries: Any,
     params: Params | None = None,
     messages: Sequence[Message] = (),
+    streamed: bool = True,
 ) -> tuple[Connection, Target | None]:
     """The connection of a call, and the endpoint of its agent if that is a new one.
 
@@ -156,6 +165,9 @@ def open_call(
         call_id=litellm_params.get("litellm_call_id"),
         headers={**sent, "Accept": "text/event-stream, application/json"},
         drop_params=drops_params(litellm_params),
+        stream=streamed,
+        attempt=_attempt(litellm_params, base, agent, messages, options, params),
+        patience=PATIENCE if max_retries is None else 0.0,
     )
     credentials = {name: litellm_params.get(name) for name in _CREDENTIALS}
     credentials |= {"api_key": api_key, "credential": options.credential}
@@ -164,6 +176,15 @@ def open_call(
         # A container asks for no token, and must not get one that was meant for another server.
         return Connection(call, NO_TOKEN, http), target
     return open_connection(call, http, scope=options.azure_scope, **credentials), target
+
+
+def _attempt(litellm_params: Mapping[str, Any], *content: Any) -> Attempt:
+    """This attempt at the request, which may follow a failed one that LiteLLM's Router made."""
+    owner = as_object(litellm_params.get("metadata")).get("user_api_key_hash")
+    trace_id = as_text(litellm_params.get("litellm_trace_id"))
+    return attempts.begin(
+        trace_id, lambda: hashlib.sha256(repr((owner, *content)).encode()).hexdigest()
+    )
 
 
 def drops_params(litellm_params: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from contextlib import contextmanager
 from typing import Any
 
 import litellm
@@ -23,6 +24,7 @@ from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
 from ..core import errors
+from ..core.attempts import attempts
 from ..core.deltas import Delta
 from .arguments import Prepared, prepare
 from .chunks import add_ids, response_headers
@@ -31,9 +33,20 @@ from .names import BUILTIN, PROVIDER
 # -- making calls ------------------------------------------------------------------------------
 
 
+@contextmanager
+def _making(prepared: Prepared) -> Iterator[None]:
+    """Raise what the caller gets; note a failed attempt, for the next one at the same request."""
+    try:
+        with errors.translating(prepared.context):
+            yield
+    except Exception:
+        attempts.failed(prepared.turn.call.attempt)
+        raise
+
+
 def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
     """The whole answer, sync."""
-    with errors.translating(prepared.context):
+    with _making(prepared):
         driver = prepared.connection.sync_driver()
         deltas = [delta for batch in driver.play(prepared.turn) for delta in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
@@ -41,7 +54,7 @@ def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
 
 async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
     """The whole answer, async."""
-    with errors.translating(prepared.context):
+    with _making(prepared):
         driver = prepared.connection.async_driver()
         deltas = [delta async for batch in driver.play(prepared.turn) for delta in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
@@ -50,12 +63,12 @@ async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
 def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
     """The chunks, sync; returns when the first is there, and raises what comes before it."""
     batches = prepared.connection.sync_driver().play(prepared.turn)
-    with errors.translating(prepared.context):
+    with _making(prepared):
         first: list[Delta] = next(batches, [])
 
     def chunks() -> Iterator[ModelResponseStream]:
         try:
-            with errors.translating(prepared.context):
+            with _making(prepared):
                 yield from _chunks(prepared, first)
                 for batch in batches:
                     yield from _chunks(prepared, batch)
@@ -68,12 +81,12 @@ def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
 async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, None]:
     """The chunks, async; returns when the first is there, and raises what comes before it."""
     batches = prepared.connection.async_driver().play(prepared.turn)
-    with errors.translating(prepared.context):
+    with _making(prepared):
         first: list[Delta] = await anext(batches, [])
 
     async def chunks() -> AsyncGenerator[ModelResponseStream, None]:
         try:
-            with errors.translating(prepared.context):
+            with _making(prepared):
                 for chunk in _chunks(prepared, first):
                     yield chunk
                 async for batch in batches:
@@ -120,19 +133,23 @@ class AzureAgents(CustomLLM):
 
     def completion(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """A whole answer."""
-        return complete(prepare(provider=PROVIDER, **kwargs), kwargs["model_response"])
+        return complete(
+            prepare(provider=PROVIDER, streamed=False, **kwargs), kwargs["model_response"]
+        )
 
     async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """A whole answer, async."""
-        return await acomplete(prepare(provider=PROVIDER, **kwargs), kwargs["model_response"])
+        return await acomplete(
+            prepare(provider=PROVIDER, streamed=False, **kwargs), kwargs["model_response"]
+        )
 
     def streaming(self, *args: Any, **kwargs: Any) -> Any:
         """The chunks of an answer."""
-        return stream(prepare(provider=PROVIDER, **kwargs))
+        return stream(prepare(provider=PROVIDER, streamed=True, **kwargs))
 
     def astreaming(self, *args: Any, **kwargs: Any) -> Any:
         """The chunks of an answer, async. Bad arguments raise here, all else when iterated."""
-        prepared = prepare(provider=PROVIDER, **kwargs)
+        prepared = prepare(provider=PROVIDER, streamed=True, **kwargs)
         return _LazyStream(lambda: astream(prepared))
 
 
@@ -174,14 +191,14 @@ class AgentsRoute:
         """What LiteLLM's dispatch calls; for async calls a coroutine, which it awaits."""
         if acompletion:
             return _Later(lambda: AgentsRoute._acompletion(stream=bool(stream), **kwargs))
-        prepared = prepare(provider=BUILTIN, **kwargs)
+        prepared = prepare(provider=BUILTIN, streamed=bool(stream), **kwargs)
         if stream:
             return _wrap(_stream(prepared), prepared, kwargs)
         return complete(prepared, kwargs["model_response"])
 
     @staticmethod
     async def _acompletion(*, stream: bool, **kwargs: Any) -> Any:
-        prepared = prepare(provider=BUILTIN, **kwargs)
+        prepared = prepare(provider=BUILTIN, streamed=stream, **kwargs)
         if stream:
             return _wrap(await astream(prepared), prepared, kwargs)
         return await acomplete(prepared, kwargs["model_response"])
