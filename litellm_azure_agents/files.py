@@ -16,11 +16,11 @@ from typing import Any, BinaryIO, Literal
 
 from .content.file_service import FileService
 from .core import errors
-from .core.actions import Job, Request, Send
+from .core.actions import Actions, Job, Request, Send
 from .core.endpoint import check_id
 from .core.exchange import object_in, read, read_page, succeed
 from .core.media import check_size, media_type_of
-from .drivers.connection import Actions, Connection, Requests
+from .drivers.connection import Connection, Requests
 from .host.connection import connect
 
 __all__ = [

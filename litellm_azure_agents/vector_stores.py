@@ -21,12 +21,12 @@ from typing import Any
 
 from .content.file_service import FileService
 from .core import errors
-from .core.actions import Gather, Request, Send, Steps, Wait
+from .core.actions import Actions, Gather, Request, Send, Steps, Wait
 from .core.exchange import ask, read, read_page
 from .core.json_values import Json, as_int, as_object, as_text
 from .core.media import media_type_of
 from .core.retry import poll_intervals
-from .drivers.connection import Actions, Connection
+from .drivers.connection import Connection
 from .files import Source, read_source
 from .host.connection import connect
 
