@@ -18,7 +18,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,6 +30,9 @@ DRIP_SECONDS = 0.002
 """Between two pieces of an answer that drips."""
 GARBAGE = b"\x16\x03\x01\x02\x00\x01\x00 this is no HTTP \xff\xfe\r\n\r\n"
 
+HEAD = -1
+"""For `Fault.after`: between the response's head and its body."""
+
 At = Literal["accept", "request", "response"]
 How = Literal["reset", "close", "hold", "garbage", "drip"]
 
@@ -39,7 +42,8 @@ class Fault:
     """What goes wrong with a connection, and when.
 
     ``at``: on ``accept``; at the ``request``, which was received but is not forwarded; in the
-    ``response``, when ``after`` bytes of it have been passed on (0: before its head).
+    ``response``, when ``after`` bytes of it have been passed on (0: before its head; `HEAD`: when
+    its head has been).
     ``how``: ``reset`` (TCP RST), ``close`` (FIN), ``hold`` (silence, for ``seconds`` or until the
     client goes), ``garbage`` (bytes that are no HTTP, then FIN), ``drip`` (the rest of the answer
     in pieces of ``size`` bytes).
@@ -388,7 +392,7 @@ class FaultProxy:
         """Pass the response on until it ends or the fault comes."""
         size = READ
         while True:
-            if fault is not None and arrival.passed >= fault.after and not arrival.played:
+            if fault is not None and 0 <= fault.after <= arrival.passed and not arrival.played:
                 await self._break(client, arrival, fault)
                 size = fault.size if fault.how == "drip" else READ
             data = await self._unless_gone(client, upstream.read(READ))
@@ -397,6 +401,8 @@ class FaultProxy:
             ended = _ends(framing, data)
             if not arrival.passed and not self.keep_alive:
                 data = data.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
+            if fault is not None and fault.after == HEAD:
+                fault = replace(fault, after=data.index(b"\r\n\r\n") + 4)
             while data:
                 take = size
                 if fault is not None and not arrival.played:

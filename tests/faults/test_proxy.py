@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.faults.proxy import GARBAGE, Fault, FaultProxy, always, once, share
+from tests.faults.proxy import GARBAGE, HEAD, Fault, FaultProxy, always, once, share
 
 BODY = b"0123456789" * 100
 
@@ -107,6 +107,15 @@ def test_a_response_is_cut_at_its_offset(proxy: FaultProxy, path: str, after: in
         received = b"".join(iter(lambda: client.recv(4096), b""))
     assert len(received) == after
     assert received == b"HTTP/1.1 200 OK\r\n"[:after] or received.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_response_is_cut_after_its_head(proxy: FaultProxy) -> None:
+    proxy.plan = once(Fault("response", "close", after=HEAD))
+    with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        received = b"".join(iter(lambda: client.recv(4096), b""))
+    assert received.endswith(b"\r\n\r\n")
+    assert BODY[:10] not in received
 
 
 @pytest.mark.parametrize("at", ["accept", "request", "response"])

@@ -25,7 +25,7 @@ def test_nothing_is_lost_doubled_or_mixed_up(emulator: Emulator, kind: str, who:
         tally = asyncio.run(play(proxy, Service(emulator), kind, who, TURNS))
     assert tally.turns == TURNS
     assert tally.faults > TURNS * RATE / 2, "the faults did not come about"
-    assert not (tally.lost or tally.doubled or tally.wrong), str(tally)
+    assert tally.clean, str(tally)
 
 
 def test_without_faults_the_count_is_right(emulator: Emulator) -> None:

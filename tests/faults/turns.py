@@ -50,8 +50,10 @@ class Tally:
     """POST requests that reached the server."""
     faults: int = 0
 
-    def share(self, what: list[str]) -> str:
-        return f"{len(what)}/{self.turns}"
+    @property
+    def clean(self) -> bool:
+        """Whether every turn had its own answer, and once."""
+        return not (self.lost or self.wrong or self.doubled)
 
     def __str__(self) -> str:
         reasons = Counter(entry.split(": ", 1)[1][:150] for entry in self.lost)
