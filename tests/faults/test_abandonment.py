@@ -37,6 +37,15 @@ POINTS = {
     "after the head": HEAD,
     "between events": 2500,
 }
+HELD_UP = pytest.mark.parametrize(
+    ("kind", "point"),
+    [
+        (kind, point)
+        for kind in KINDS
+        for point in POINTS
+        if (kind, point) != ("polled", "between events")  # that answer is no event stream
+    ],
+)
 BOUND = 2.5
 """The issue allows a caller to wait one second for the cleaning up; a test machine more."""
 
@@ -78,14 +87,14 @@ class Scene:
         assert {run["status"] for run in self.service.runs()} == {"cancelled"}
 
 
-def eventually(check: Callable[[], Any], seconds: float = 8.0) -> None:
+def eventually(check: Callable[[], Any], seconds: float = 6.0) -> None:
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, f"{getattr(check, '__name__', check)}: not in time"
         time.sleep(0.02)
 
 
-async def aeventually(check: Callable[[], Any], seconds: float = 8.0) -> None:
+async def aeventually(check: Callable[[], Any], seconds: float = 6.0) -> None:
     await asyncio.to_thread(eventually, check, seconds)
 
 
@@ -101,9 +110,11 @@ def service(emulator: Emulator) -> Service:
     return Service(emulator)
 
 
-@pytest.fixture(params=KINDS)
-def scene(request: pytest.FixtureRequest, proxy: FaultProxy, service: Service) -> Scene:
-    return Scene(proxy, service, request.param)
+@pytest.fixture
+def scene(kind: str, point: str, proxy: FaultProxy, service: Service) -> Scene:
+    scene = Scene(proxy, service, kind)
+    scene.hold(point)
+    return scene
 
 
 async def consume(scene: Scene, *, streamed: bool, **more: Any) -> None:
@@ -116,29 +127,23 @@ async def consume(scene: Scene, *, streamed: bool, **more: Any) -> None:
 # -- leaving while the request is on its way -------------------------------------------------------
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("streamed", [False, True])
-def test_a_cancelled_task(scene: Scene, point: str, streamed: bool) -> None:
-    scene.hold(point)
-
+@HELD_UP
+def test_a_cancelled_task(scene: Scene) -> None:
     async def go() -> None:
-        task = asyncio.create_task(consume(scene, streamed=streamed))
+        task = asyncio.create_task(consume(scene, streamed=True))
         await aeventually(scene.held)
         task.cancel("the caller left")
         with pytest.raises(asyncio.CancelledError):
             await task
         await aeventually(scene.is_quiet)
 
-    if point == "between events" and "run_mode" in scene.arguments:
-        pytest.skip("the answer to a run that is polled has no events")
     asyncio.run(go())
     scene.check()
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_cancelled_task_at_the_end_of_its_loop(scene: Scene, point: str) -> None:
+@HELD_UP
+def test_a_cancelled_task_at_the_end_of_its_loop(scene: Scene) -> None:
     """The loop ends right after the caller has; it waits for the cleaning up."""
-    scene.hold(point)
 
     async def go() -> None:
         task = asyncio.create_task(consume(scene, streamed=True))
@@ -147,39 +152,29 @@ def test_a_cancelled_task_at_the_end_of_its_loop(scene: Scene, point: str) -> No
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    if point == "between events" and "run_mode" in scene.arguments:
-        pytest.skip("the answer to a run that is polled has no events")
     asyncio.run(go())
     scene.check()
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_timeout_of_asyncio(scene: Scene, point: str) -> None:
-    scene.hold(point)
-
+@HELD_UP
+def test_a_timeout_of_asyncio(scene: Scene) -> None:
     async def go() -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(consume(scene, streamed=True), HELD / 2)
         await aeventually(scene.is_quiet)
 
-    if point == "between events" and "run_mode" in scene.arguments:
-        pytest.skip("the answer to a run that is polled has no events")
     asyncio.run(go())
     scene.check()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@HELD_UP
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_the_callers_timeout(scene: Scene, point: str, way: str) -> None:
-    scene.hold(point)
-
+def test_the_callers_timeout(scene: Scene, way: str) -> None:
     async def go() -> None:
         with pytest.raises(litellm.Timeout):
             await consume(scene, streamed=True, timeout=HELD / 2)
         await aeventually(scene.is_quiet)
 
-    if point == "between events" and "run_mode" in scene.arguments:
-        pytest.skip("the answer to a run that is polled has no events")
     if way == "async":
         asyncio.run(go())
     else:
