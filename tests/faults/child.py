@@ -59,11 +59,11 @@ def endless(endpoint: str, _: str) -> dict[str, Any]:
     error_of(lambda: litellm.completion(**call("http://127.0.0.1:9/api/projects/p", "asst_x")))
     before = peak()
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    soft = 1500 * MB + pages * resource.getpagesize()
+    soft = 700 * MB + pages * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (soft, soft))
     errors = [
-        error_of(lambda: litellm.completion(**call(endpoint, "asst_x", timeout=30))),
-        error_of(lambda: asyncio.run(_stream(call(endpoint, "x", timeout=30)))),
+        error_of(lambda: litellm.completion(**call(endpoint, "asst_x", timeout=15))),
+        error_of(lambda: asyncio.run(_stream(call(endpoint, "x", timeout=15)))),
     ]
     return {"grown": peak() - before, "errors": errors}
 

@@ -1,4 +1,4 @@
-"""Fuzzers: whatever a caller gives or a service sends, the outcome is an answer or a clear error."""
+"""Fuzzers: whatever a caller gives or a service sends, the end is an answer or a clear error."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_calls_leave_nothing_behind(emulator: Emulator, kind: Call, agent: str) 
 
 
 def test_a_loop_for_each_call(emulator: Emulator) -> None:
-    """Scripts, Flask and Celery do this. The child may open 40 files more than at its first call."""
+    """Scripts, Flask and Celery do this. The child may open only 40 files more."""
     found = run_child("loops", emulator.endpoint, str(size(200, 2000)))
     assert found["files"] <= 10
 

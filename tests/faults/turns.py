@@ -14,6 +14,7 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -36,6 +37,8 @@ CHAINS = 10
 TIMEOUT = 60.0
 
 Complete = Callable[..., Awaitable[Any]]
+Ask = Callable[..., Awaitable[tuple[str, dict[str, Any]]]]
+"""Takes a text, ``streamed`` and the options that name a state; gives the answer and its ids."""
 
 
 @dataclass
@@ -162,8 +165,15 @@ def caller(name: str, agent: str, **where: Any) -> Complete:
     return routed
 
 
-async def ask(complete: Complete, text: str, *, streamed: bool, **state: Any) -> tuple[str, Any]:
-    """The answer's text, and the ids that came with it."""
+def asks(who: str, kind: str, service: Service, endpoint: str) -> Ask:
+    """Asks through LiteLLM, as one of `CALLERS`."""
+    where = {"api_base": endpoint, "api_key": service.emulator.token}
+    return partial(_ask, caller(who, KINDS[kind], **where))
+
+
+async def _ask(
+    complete: Complete, text: str, *, streamed: bool, **state: Any
+) -> tuple[str, dict[str, Any]]:
     messages = [{"role": "user", "content": text}]
     result = await complete(messages=messages, stream=streamed, timeout=TIMEOUT, **state)
     if not streamed:
@@ -177,11 +187,9 @@ async def ask(complete: Complete, text: str, *, streamed: bool, **state: Any) ->
     return said, ids
 
 
-async def play(proxy: FaultProxy, service: Service, kind: str, who: str, turns: int) -> Tally:
+async def play(proxy: FaultProxy, service: Service, kind: str, ask: Ask, turns: int) -> Tally:
     """Make ``turns`` turns of a kind through the proxy, and count."""
     tally = Tally()
-    where = {"api_base": proxy.at(service.emulator.endpoint), "api_key": service.emulator.token}
-    complete = caller(who, KINDS[kind], **where)
     numbers = itertools.count()
     asked: list[str] = []
     conversations: list[str] = []
@@ -194,7 +202,7 @@ async def play(proxy: FaultProxy, service: Service, kind: str, who: str, turns: 
             text = f"turn {number} of {turns}"
             asked.append(text)
             try:
-                said, ids = await ask(complete, text, streamed=number % 2 == 1, **state)
+                said, ids = await ask(text, streamed=number % 2 == 1, **state)
             except Exception as error:
                 tally.lost.append(f"{text}: {type(error).__name__}: {error}")
                 continue
@@ -212,7 +220,7 @@ async def play(proxy: FaultProxy, service: Service, kind: str, who: str, turns: 
             state["conversation_id"] = service.post("/openai/v1/conversations")["id"]
             conversations.append(state["conversation_id"])
         elif kind == "new, previous response":
-            _, ids = await ask(complete, "the beginning", streamed=False)
+            _, ids = await ask("the beginning", streamed=False)
             state["previous_response_id"] = ids["response_id"]
         states.append(state)
     before = len(proxy.arrivals)
