@@ -372,7 +372,8 @@ class FaultProxy:
                 await self._pass_on(client, arrival, fault, up_reader, framing)
             except (_Over, OSError):
                 # What we cut may go unnoticed; a client that left of its own will is noticed.
-                draining = arrival.played and fault is not None and fault.upstream == "drain"
+                cut = fault is not None and fault.how not in ("hold", "drip")
+                draining = arrival.played and cut and fault.upstream == "drain"
                 if draining:
                     self._keep(_drain(up_reader, up_writer))
                 raise

@@ -93,6 +93,7 @@ class Scene:
         with contextlib.suppress(AssertionError):
             eventually(self.is_quiet)
         runs = self.service.runs()
+        assert runs, "nothing had begun"
         assert [(run["kind"], run["status"]) for run in runs] == [(runs[0]["kind"], "cancelled")]
 
 

@@ -130,6 +130,26 @@ def test_silence(proxy: FaultProxy, at: str) -> None:
     assert proxy.open_connections == 0
 
 
+def test_the_server_sees_a_client_leave_that_it_keeps_waiting() -> None:
+    """Only what is cut may go unnoticed; who leaves while held up is seen to leave."""
+    gone = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        if connection.recv(4096) == b"":
+            gone.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        plan = once(Fault("response", "hold", after=HEAD))
+        with FaultProxy(f"http://127.0.0.1:{listener.getsockname()[1]}", plan) as proxy:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(proxy.url, timeout=0.3)
+            assert gone.wait(5)
+
+
 def test_a_pause_and_a_drip_lose_nothing(proxy: FaultProxy) -> None:
     for fault in (
         Fault("response", "hold", after=100, seconds=0.05),
