@@ -131,7 +131,7 @@ def test_a_mistake_is_the_callers_own(
     [
         pytest.param(agent, mistake, id=f"{agent}, {name}")
         for agent, name, mistake in CASES
-        if "timeout" not in name
+        if "timeout" not in name and name != "an unknown part"  # LiteLLM's own refusal of it
     ],
 )
 def test_a_mistake_has_a_class_of_its_own(
