@@ -2,6 +2,7 @@
 
     python -m tests              needs no more than Python; tests the page if Chromium is there
     python -m tests --browser    first installs Debian's Chromium if it is missing (as root)
+    python -m tests --torture    only the faults and the security tests, at length: an hour or more
     python -m tests --refresh    writes tests/constraints from the newest releases, and runs nothing
 
 The whole suite runs on the LiteLLM that is installed. What touches LiteLLM most runs again on the
@@ -107,7 +108,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests")
     parser.add_argument("--browser", action="store_true", help="install Chromium if missing")
     parser.add_argument("--refresh", action="store_true", help="pin the newest releases")
+    parser.add_argument("--torture", action="store_true", help="the long run under faults")
     arguments = parser.parse_args()
+    if arguments.torture:
+        os.environ["TESTS_TORTURE"] = "1"
+        Step("torture", sys.executable, *PYTEST, "tests/faults", "tests/security").end()
+        return
     if arguments.refresh:
         environments.refresh()
         return
