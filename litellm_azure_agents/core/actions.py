@@ -9,7 +9,8 @@ action         result sent back
 =============  ====================================================================================
 Send           Reply or Lost
 Stream         Reply (``streaming`` if it is an event stream, which Read then reads) or Lost
-Read           list of ServerEvent that arrived together; None at the end of the body; or Lost
+Read           list of ServerEvent that arrived together; None at the end of the body; Silence;
+               or Lost
 Wait           None
 Lookup         Reply or Lost; successful replies are cached by key and shared (single-flight)
 Gather         list of what each generator returned, or the exception that it raised
@@ -45,7 +46,8 @@ class Upload:
 class Request:
     """One HTTP request. ``url`` is absolute and already encoded; the driver adds the token.
 
-    A body above ``max_bytes`` is not read: its Reply is ``too_large`` and without content.
+    A body above ``max_bytes`` (else the driver's limit) is not read to its end: its Reply is
+    ``too_large``.
     """
 
     method: str
@@ -89,6 +91,11 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing has arrived on the open stream for a while, not even a keep-alive."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerEvent:
     """One server-sent event; ``data`` is undecoded JSON text."""
 
@@ -112,7 +119,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read the events that come next on the open stream."""
+    """Read the events that come next on the open stream; after ``quiet`` seconds without a byte,
+    stop waiting. The stream stays open."""
+
+    quiet: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,14 @@ def unexpected(context: Context, reply: Reply, *, doing: str) -> Exception:
     )
 
 
+def too_large(context: Context, limit: int, *, doing: str) -> Exception:
+    """A reply is larger than the operator allows."""
+    return internal(
+        context,
+        f"The reply to the request to {doing} is larger than max_response_bytes ({limit} bytes)",
+    )
+
+
 def internal(context: Context, message: str) -> Exception:
     """The service broke the protocol, or this package has a bug."""
     return _error(exceptions.InternalServerError, context, f"{message} ({context.where()})")

@@ -49,6 +49,8 @@ def request(
                 raise LostAnswer(result, doing)
             wait = backoff(attempt, call.random)
             failure = errors.connection(call.context, result, doing=doing)
+        elif result.too_large and result.ok and action.request.max_bytes is None:
+            raise errors.too_large(call.context, call.options.max_response_bytes, doing=doing)
         else:
             patient = not is_retryable(result)
             if patient and not (repeatable and result.status >= 500):

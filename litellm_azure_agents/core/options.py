@@ -136,6 +136,18 @@ class Options(BaseModel):
     agent_cache_ttl: float = Field(
         60.0, ge=0, description="Seconds for which an agent's definition is remembered."
     )
+    silence_timeout: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds without a byte from a stream, keep-alives included, after which the "
+        "run or response itself is looked at.",
+    )
+    max_response_bytes: int = Field(
+        64 * 1024 * 1024,
+        gt=0,
+        description="Largest reply that is read, and largest event of a stream, after "
+        "decompression. Of an error 1 MiB is read.",
+    )
     max_image_bytes: int = Field(
         10 * 1024 * 1024, gt=0, description="Largest image given inline; larger ones by reference."
     )
@@ -154,7 +166,8 @@ class Options(BaseModel):
 
 OPERATOR_OPTIONS = frozenset(
     {"credential", "azure_scope", "protocol", "endpoint_style", "on_active_run",
-     "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "user_identity"}
+     "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "max_response_bytes",
+     "silence_timeout", "user_identity"}
 )  # fmt: skip
 """Options that a request body through a proxy may not set."""
 

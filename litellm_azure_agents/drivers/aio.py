@@ -1,14 +1,17 @@
-"""The async driver; `sync.py` has the sync one. They differ only where asyncio needs it."""
+"""The driver: performs the actions of a turn on an event loop.
+
+Sync calls use it too, on a loop in the background (`sync.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Generator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import anyio
 import httpx
@@ -27,51 +30,77 @@ from ..core.actions import (
     Request,
     Send,
     ServerEvent,
+    Silence,
     Steps,
     Stream,
     Turn,
     Wait,
 )
-from ..core.deltas import Delta
-from .pool import HttpSettings, async_client
+from .background import background
+from .body import decoded, read_limited
+from .pool import Client, HttpSettings, client_for
 from .shared_replies import replies
 from .sse import EventParser
 from .wire import (
-    CLEANUP_SECONDS,
+    BACKGROUND_SECONDS,
     DRAIN_SECONDS,
+    FOREGROUND_SECONDS,
     Session,
     close_upload,
-    exceeds,
     is_event_stream,
     reply_of,
 )
 
+T = TypeVar("T")
+
 MAX_PIECES = 64
-"""The most pieces of a body that are read together; only pieces that have already arrived."""
+"""How many pieces of a body are read together at most; only those that are there already."""
 LOOKS = 3
-"""Rounds of the event loop after which a piece counts as not arrived: a read that has to ask the
+"""Rounds of the event loop after which a piece counts as not there: a read that has to ask the
 socket takes two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a driver is made of. ``timeout`` in seconds; ``sync``: the caller is a sync call."""
+
+    token: TokenSource
+    headers: Mapping[str, str]
+    timeout: float
+    http: HttpSettings
+    max_bytes: int
+    sync: bool = False
+
+    def driver(self, *, timeout: float | None = None) -> AsyncDriver:
+        return AsyncDriver(self, self.timeout if timeout is None else timeout)
 
 
 class AsyncDriver:
     """Performs the actions of one turn or job."""
 
-    def __init__(
-        self, token: TokenSource, headers: Mapping[str, str], *, timeout: float, http: HttpSettings
-    ) -> None:
-        self._session = Session(token, headers, time.monotonic() + timeout)
-        self._client = async_client(http)
-        self._response: httpx.Response | None = None
+    def __init__(self, setup: Setup, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        self._setup = setup
+        self._session = Session(setup.token, setup.headers, deadline, setup.max_bytes)
+        self._response: Any = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._opening: asyncio.Task[Reply | Lost] | None = None
         self._ahead: asyncio.Future[bytes | None] | None = None
 
-    def play(self, turn: Turn[Any]) -> Playing:
-        """The turn's deltas. Abandons the turn if it is closed, cancelled or fails early."""
+    def play(self, turn: Turn[T]) -> Playing[T]:
+        """What the turn emits. Abandons the turn if it is closed, cancelled or fails early."""
         return Playing(self, turn)
 
-    async def advance(self, actions: Steps) -> list[Delta] | None:
-        """Perform ``actions`` until they emit deltas. Returns those, or None at the end."""
+    async def perform(self, job: Job) -> Any:
+        """The value of a job. Abandons the job if it is cancelled or fails before its end."""
+        try:
+            return await self._value(job.run())
+        except BaseException:
+            await _hold(self._abandon(job.abandon))
+            raise
+
+    async def advance(self, actions: Generator[Action, Any, None]) -> list[Any] | None:
+        """Perform ``actions`` until they emit something. Returns that, or None at the end."""
         result: Any = None
         try:
             while True:
@@ -82,62 +111,68 @@ class AsyncDriver:
         except StopIteration:
             return None
 
-    def finish(self, turn: Turn[Any], actions: Steps, *, complete: bool) -> asyncio.Task[None]:
-        """Clean up in a new task, which goes on when the caller's task is cancelled: for a client
-        that went away every await of that task is cancelled."""
-        task = asyncio.ensure_future(self._finish(turn, actions, complete))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-        return task
+    async def complete(self) -> None:
+        """The turn is over: read its stream to the end, so that the connection can be reused."""
+        if self._chunks is not None:
+            with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(httpx.HTTPError, OSError):
+                while await self._piece() is not None:
+                    pass
+        await self._close()
 
-    async def perform(self, job: Job) -> Any:
-        """The value of a job. Abandons the job if it is cancelled or fails before its end."""
+    async def abandon(self, turn: Turn[Any]) -> None:
+        """The turn ended early: stop what it started, and close its connection at once."""
+        stream = self._response.extensions.get("network_stream") if self._response else None
+        await self._abandon(turn.abandon)
+        if self._opening is not None:
+            self._opening.cancel()
+        await self._close()
+        if stream is not None:
+            # A cancel scope (a proxy's client went away) cuts httpx's own closing short, and the
+            # socket would stay open: the service must see that nobody listens.
+            with contextlib.suppress(Exception):
+                await stream.aclose()
+
+    async def _abandon(self, steps: Callable[[], Steps]) -> None:
+        """Perform ``steps`` within `FOREGROUND_SECONDS`, or else again in the background.
+
+        They can be performed twice: what they cancel or delete may be gone already.
+        """
+        self._session.deadline = time.monotonic() + FOREGROUND_SECONDS
+        finished = False
         try:
-            return await self._value(job.run())
-        except BaseException:
-            task = asyncio.ensure_future(self._abandon(job))
-            _tasks.add(task)
-            task.add_done_callback(_tasks.discard)
-            await asyncio.shield(task)
-            raise
+            with anyio.move_on_after(FOREGROUND_SECONDS), contextlib.suppress(Exception):
+                await self._value(steps())
+                finished = not self._session.expired()
+        finally:  # also when the loop ends, which cancels this task
+            if not finished:
+                self.abandon_later(steps)
 
-    async def _abandon(self, job: Job) -> None:
-        self._session.deadline = time.monotonic() + CLEANUP_SECONDS
+    def abandon_later(self, steps: Callable[[], Steps]) -> None:
+        """Perform ``steps`` on the background loop; nobody waits for them."""
+        later = self._setup.driver(timeout=BACKGROUND_SECONDS)
+        background().submit(later._quietly(steps))
+
+    async def _quietly(self, steps: Callable[[], Steps]) -> None:
         with contextlib.suppress(Exception):
-            await self._value(job.abandon())
+            await self._value(steps())
+        await self._close()
 
-    async def _value(self, actions: Generator[Action, Any, Any]) -> Any:
+    # -- actions -------------------------------------------------------------------------------
+
+    async def _value(self, actions: Generator[Action, Any, T]) -> T:
         result: Any = None
         try:
             while True:
                 result = await self._perform(actions.send(result))
         except StopIteration as end:
-            return end.value
+            value: T = end.value
+            return value
         finally:
             actions.close()
 
-    async def _finish(self, turn: Turn[Any], actions: Steps, complete: bool) -> None:
-        if not complete:
-            actions.close()
-            self._session.deadline = time.monotonic() + CLEANUP_SECONDS
-            with contextlib.suppress(Exception):
-                owed = turn.abandon()
-                while await self.advance(owed) is not None:
-                    pass
-            if self._opening is not None:
-                self._opening.cancel()
-        stream = self._response.extensions.get("network_stream") if self._response else None
-        await self._drain(complete)
-        await self._close()
-        if not complete and stream is not None:
-            # A cancel scope (a proxy's client went away) interrupts httpx's own closing. Close the
-            # socket here, so that the service sees that nobody reads any more.
-            with contextlib.suppress(Exception):
-                await stream.aclose()
-
     async def _perform(self, action: Action) -> Any:
         if isinstance(action, Read):
-            return await self._read()
+            return await self._read(action.quiet)
         if isinstance(action, Stream):
             # Goes on when this task is cancelled: its run must be known, to be cancelled.
             self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
@@ -149,13 +184,12 @@ class AsyncDriver:
         if isinstance(action, Wait):
             await asyncio.sleep(min(action.seconds, self._session.remaining()))
         elif isinstance(action, Lookup):
-            request = action.request
-            ask = lambda: self._exchange(request)  # noqa: E731
+            ask = partial(self._exchange, action.request)
             return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
         elif isinstance(action, Drain):
-            return await self._drain_opening()
+            return await self._drain()
         return None
 
     async def _gather(self, action: Gather) -> list[Any]:
@@ -185,15 +219,16 @@ class AsyncDriver:
                 token = await session.token.aget()
                 prepared = None
                 try:
-                    prepared = session.build(self._client, request, token)
-                    response = await self._client.send(
-                        prepared, stream=True, follow_redirects=False
-                    )
+                    client: Client = await client_for(self._setup.http, sync=self._setup.sync)
+                    prepared = session.build(client, request, token)
+                    response = await client.send(prepared, stream=True, follow_redirects=False)
                     if stream and is_event_stream(response):
                         await self._attach(response)
                         return reply_of(response, streaming=True)
                     try:
-                        reply = await self._whole(response, request.max_bytes)
+                        limit = session.limit(request, response.status_code)
+                        content, more = await read_limited(response, limit)
+                        reply = reply_of(response, content, too_large=more)
                     finally:
                         await response.aclose()
                 except (httpx.HTTPError, OSError) as error:
@@ -201,49 +236,47 @@ class AsyncDriver:
                 finally:
                     close_upload(prepared)
             if reply is None:
-                return Lost("no answer within the timeout", sent=True, timed_out=True)
+                return Lost("no reply within the timeout", sent=True, timed_out=True)
             if reply.status != 401 or not session.token.invalidate():
                 break
-        return reply or Lost("no answer", sent=True)
+        return reply or Lost("no reply", sent=True)
 
-    async def _whole(self, response: httpx.Response, limit: int | None) -> Reply:
-        if limit is None or not response.is_success:
-            return reply_of(response, await response.aread())
-        content = bytearray()
-        if not exceeds(response, limit):
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > limit:
-                    break
-            else:
-                return reply_of(response, bytes(content))
-        return replace(reply_of(response), too_large=True)
+    # -- the open stream -----------------------------------------------------------------------
 
-    async def _attach(self, response: httpx.Response) -> None:
+    async def _attach(self, response: Any) -> None:
         await self._close()
         self._response = response
-        self._chunks = response.aiter_bytes()
-        self._session.parser = EventParser()
+        self._chunks = decoded(response)
+        self._session.parser = EventParser(self._setup.max_bytes)
 
-    async def _read(self) -> list[ServerEvent] | Lost | None:
+    async def _read(self, quiet: float | None = None) -> list[ServerEvent] | Silence | Lost | None:
+        """Every byte counts as life, also that of a comment; then the waiting begins anew."""
         while self._chunks is not None:
-            events: list[ServerEvent] | None = None
-            timed_out = True
-            with anyio.move_on_after(self._session.remaining()):
-                try:
-                    chunk = await self._piece()
-                    if chunk is not None:
-                        events = self._session.parser.feed(await self._with_what_is_there(chunk))
-                except (httpx.HTTPError, OSError, ValueError) as error:
-                    return self._session.lost(error)
-                timed_out = False
-            if timed_out:
-                return Lost("no event within the timeout", sent=True, timed_out=True)
-            if events is None:
-                return None
+            remaining = self._session.remaining()
+            silent = quiet is not None and quiet < remaining
+            try:
+                if not await self._arrives(quiet if silent and quiet else remaining):
+                    if silent:
+                        return Silence()
+                    return Lost("no event within the timeout", sent=True, timed_out=True)
+                chunk = await self._piece()
+                if chunk is None:
+                    return None
+                events = self._session.parser.feed(await self._with_what_is_there(chunk))
+            except (httpx.HTTPError, OSError, ValueError) as error:
+                return self._session.lost(error)
             if events:
                 return events
         return None
+
+    async def _arrives(self, seconds: float) -> bool:
+        """Whether the next piece arrives in time. The read goes on in any case: to cancel it would
+        break the connection."""
+        if self._ahead is None and self._chunks is not None:
+            self._ahead = asyncio.ensure_future(anext(self._chunks, None))
+        if self._ahead is not None and not self._ahead.done():
+            await asyncio.wait({self._ahead}, timeout=seconds)
+        return self._ahead is None or self._ahead.done()
 
     async def _piece(self) -> bytes | None:
         """The next piece of the body, or None at its end."""
@@ -255,9 +288,8 @@ class AsyncDriver:
     async def _with_what_is_there(self, first: bytes) -> bytes:
         """``first`` and the pieces behind it that have arrived already.
 
-        httpx returns each HTTP chunk on its own, and the service sends a chunk for each event.
-        Chunks read together become one chunk for LiteLLM, which needs far more time for a chunk
-        than reading it takes.
+        httpx gives every HTTP chunk for itself, and a service sends one for each event. Read
+        together they become one chunk for LiteLLM, whose handling of a chunk costs far more.
         """
         pieces = [first]
         while len(pieces) < MAX_PIECES and self._chunks is not None:
@@ -267,32 +299,29 @@ class AsyncDriver:
                 if ahead.done():
                     break
             if not ahead.done() or ahead.exception() is not None or ahead.result() is None:
-                break  # the next `_piece` handles it
+                break  # the next read waits for it, raises it, or takes it for the end
             pieces.append(ahead.result() or b"")
             self._ahead = None
         return b"".join(pieces)
 
-    async def _drain_opening(self) -> list[ServerEvent] | Reply | Lost | None:
+    async def _drain(self) -> list[ServerEvent] | Reply | Silence | Lost | None:
         opening, self._opening = self._opening, None
         if opening is not None:
-            with anyio.move_on_after(self._session.remaining()):
-                reply = await opening
-                if isinstance(reply, Reply) and not reply.streaming:
-                    return reply
+            done, _ = await asyncio.wait({opening}, timeout=self._session.remaining())
+            if not done:
+                opening.cancel()
+                return None
+            reply = opening.result()
+            if isinstance(reply, Reply) and not reply.streaming:
+                return reply
         return await self._read()
-
-    async def _drain(self, complete: bool) -> None:
-        if complete and self._chunks is not None:
-            with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(httpx.HTTPError, OSError):
-                while await self._piece() is not None:
-                    pass
 
     async def _close(self) -> None:
         if self._ahead is not None:
             self._ahead.cancel()
             await asyncio.wait([self._ahead])
             if not self._ahead.cancelled():
-                self._ahead.exception()  # retrieved, so that asyncio does not log it
+                self._ahead.exception()  # seen: asyncio would report it otherwise
             self._ahead = None
         if self._response is not None:
             with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError):
@@ -300,50 +329,70 @@ class AsyncDriver:
         self._response = self._chunks = None
 
 
-class Playing:
-    """An asynchronous iterator over the deltas of a turn.
+class Playing(Generic[T]):
+    """An asynchronous iterator over what a turn emits.
 
     This is not a generator: an event loop that ends closes all of its generators at once. One
     inside another would then be closed twice, which Python reports as an error.
     """
 
-    def __init__(self, driver: AsyncDriver, turn: Turn[Any]) -> None:
+    def __init__(self, driver: AsyncDriver, turn: Turn[T]) -> None:
         self._driver = driver
         self._turn = turn
         self._actions = turn.run()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
 
-    def __aiter__(self) -> Playing:
+    def __aiter__(self) -> Playing[T]:
         return self
 
-    async def __anext__(self) -> list[Delta]:
+    async def __anext__(self) -> list[T]:
         if self._over:
             raise StopAsyncIteration
         self._loop = asyncio.get_running_loop()
         try:
-            deltas = await self._driver.advance(self._actions)
+            items: list[T] | None = await self._driver.advance(self._actions)
         except BaseException:
             await self.aclose()
             raise
-        if deltas is None:
-            if not self._over:  # else it was closed meanwhile and is cleaned up already
+        if items is None:
+            if not self._over:  # closed meanwhile, it is cleaned up already
                 self._over = True
-                self._driver.finish(self._turn, self._actions, complete=True)
+                _start(self._driver.complete())
             raise StopAsyncIteration
-        return deltas
+        return items
 
     async def aclose(self) -> None:
-        """Abandon the turn if it isn't over."""
+        """Abandon the turn, if it isn't over. Takes about a second at most."""
         if not self._over:
             self._over = True
-            await asyncio.shield(self._driver.finish(self._turn, self._actions, complete=False))
+            self._actions.close()
+            await _hold(self._driver.abandon(self._turn))
 
     def __del__(self) -> None:
-        """Abandon a turn whose iterator was dropped, as asyncio does with generators."""
-        if not self._over and self._loop is not None and not self._loop.is_closed():
-            finish = partial(self._driver.finish, self._turn, self._actions, complete=False)
-            self._loop.call_soon_threadsafe(finish)
+        """A stream that was begun and dropped is abandoned too, as asyncio does with generators."""
+        if self._over or self._loop is None:
+            return
+        self._over = True
+        driver, turn = self._driver, self._turn
+        try:
+            self._loop.call_soon_threadsafe(lambda: _start(driver.abandon(turn)))
+        except RuntimeError:  # the loop is closed
+            driver.abandon_later(turn.abandon)
 
 
 _tasks: set[asyncio.Task[None]] = set()
+"""Keeps tasks alive that nobody waits for."""
+
+
+def _start(coroutine: Any) -> asyncio.Task[None]:
+    task: asyncio.Task[None] = asyncio.ensure_future(coroutine)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task
+
+
+async def _hold(coroutine: Any) -> None:
+    """Wait for cleaning up in a task of its own. It goes on when the caller's task is cancelled:
+    for a client that went away every await of that task is cancelled."""
+    await asyncio.shield(_start(coroutine))

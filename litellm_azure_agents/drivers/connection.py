@@ -10,7 +10,7 @@ from ..core import errors
 from ..core.actions import Actions, Job, Steps
 from ..core.call import Call
 from ..core.errors import CredentialError
-from .aio import AsyncDriver
+from .aio import AsyncDriver, Setup
 from .pool import HttpSettings
 from .sync import SyncDriver
 
@@ -37,12 +37,15 @@ class Connection:
     http: HttpSettings
 
     def sync_driver(self) -> SyncDriver:
-        call = self.call
-        return SyncDriver(self.token, call.headers, timeout=call.remaining(), http=self.http)
+        return SyncDriver(self._setup())
 
     def async_driver(self) -> AsyncDriver:
+        return self._setup().driver()
+
+    def _setup(self) -> Setup:
         call = self.call
-        return AsyncDriver(self.token, call.headers, timeout=call.remaining(), http=self.http)
+        limit = call.options.max_response_bytes
+        return Setup(self.token, call.headers, call.remaining(), self.http, limit)
 
     def perform(self, job: Job) -> Any:
         """The job's value. Raises LiteLLM's exceptions for what the service refuses."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
@@ -42,14 +42,14 @@ class EventBody(httpx.SyncByteStream):
 class AsyncEventBody(httpx.AsyncByteStream):
     """As `EventBody`."""
 
-    def __init__(self, context: errors.Context, batches: Playing) -> None:
+    def __init__(self, context: errors.Context, batches: Playing[ServerEvent]) -> None:
         self._context = context
         self._batches = batches
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with errors.translating(self._context):
             async for batch in self._batches:
-                yield _encoded(cast(Any, batch))
+                yield _encoded(batch)
 
     async def aclose(self) -> None:
         await self._batches.aclose()

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from ..core.actions import ServerEvent
 
-_MAX_BUFFER = 64 * 1024 * 1024
-"""Bytes of one unfinished event after which the stream counts as broken."""
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+"""Bytes of one unfinished event after which a stream counts as broken, unless told otherwise."""
 
 
 class EventParser:
     """Incremental parser: ``feed`` bytes, get the list of events that they complete."""
 
-    __slots__ = ("_data", "_line", "_line_size", "_name", "_size", "_skip_lf", "_start")
+    __slots__ = ("_data", "_line", "_line_size", "_max", "_name", "_size", "_skip_lf", "_start")
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max = max_bytes
         self._line: list[bytes] = []  # pieces of the unfinished line, joined once it ends
         self._line_size = 0
         self._name = ""
@@ -30,7 +31,7 @@ class EventParser:
         self._start = True
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """Events completed by ``chunk``. Raises ValueError when one event passes 64 MiB."""
+        """Events completed by ``chunk``. Raises ValueError when one event is too large."""
         events: list[ServerEvent] = []
         if self._skip_lf and chunk:
             self._skip_lf = False
@@ -53,8 +54,8 @@ class EventParser:
         if rest:
             self._line.append(rest)
             self._line_size += len(rest)
-        if self._line_size + self._size > _MAX_BUFFER:
-            raise ValueError(f"an event of the stream is larger than {_MAX_BUFFER} bytes")
+        if self._line_size + self._size > self._max:
+            raise ValueError(f"an event of the stream is larger than {self._max} bytes")
         return events
 
     def _take_line(self, line: bytes) -> ServerEvent | None:
@@ -67,7 +68,7 @@ class EventParser:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + 1  # the line break counts: lines may be empty
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")
         return None  # comments (empty name), id, retry and unknown fields are not needed

@@ -1,33 +1,41 @@
-"""What both drivers share: building httpx requests, reading responses, describing failures."""
+"""What the driver knows of one call: credentials, headers, deadline; building and reading HTTP."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from ..auth.resolve import TokenSource
 from ..core.actions import Lost, Reply, Request
+from .body import ACCEPTED
 from .sse import EventParser
 
 CONNECT_TIMEOUT = 15.0
-CLEANUP_SECONDS = 5.0
-"""How long a call that ended early may take to cancel its run."""
+FOREGROUND_SECONDS = 1.0
+"""How long a call that ended early holds its caller while its run is cancelled."""
+BACKGROUND_SECONDS = 15.0
+"""How long cleaning up may go on in the background."""
 DRAIN_SECONDS = 0.25
 """How long to wait for the end of a finished stream, so that its connection can be used again."""
+MAX_ERROR_BYTES = 1 << 20
+"""Largest body of an error that is read; a larger one says nothing that anybody could read."""
 
 
 class Session:
     """Per-call state: credentials, headers, deadline, parser."""
 
-    def __init__(self, token: TokenSource, headers: Mapping[str, str], deadline: float) -> None:
+    def __init__(
+        self, token: TokenSource, headers: Mapping[str, str], deadline: float, max_bytes: int
+    ) -> None:
         self.token = token
         self.headers = headers
         self.deadline = deadline
-        self.parser = EventParser()
+        self.max_bytes = max_bytes
+        self.parser = EventParser(max_bytes)
 
     def remaining(self) -> float:
         """Seconds until the deadline, more than 0."""
@@ -41,9 +49,9 @@ class Session:
         remaining = self.remaining()
         return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
 
-    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, token: str) -> Any:
+    def build(self, client: Builder, request: Request, token: str) -> httpx.Request:
         """The httpx request; `close_upload` must be called for it at the end."""
-        headers = {**self.headers, **request.headers}
+        headers = {**self.headers, **request.headers, "Accept-Encoding": ACCEPTED}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         upload = request.upload
@@ -66,6 +74,12 @@ class Session:
             timeout=self.timeout(),
         )
 
+    def limit(self, request: Request, status: int) -> int:
+        """How many bytes of the body are read."""
+        if status >= 400:
+            return MAX_ERROR_BYTES
+        return self.max_bytes if request.max_bytes is None else request.max_bytes
+
     def lost(self, error: Exception) -> Lost:
         """What a failed exchange means: why, and whether the service may have acted on it."""
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -77,9 +91,17 @@ class Session:
         return Lost(f"{reason} ({place})", sent=False, timed_out=self.expired())
 
 
-def reply_of(response: httpx.Response, content: bytes = b"", *, streaming: bool = False) -> Reply:
+class Builder(Protocol):
+    """The part of a client that builds requests."""
+
+    def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request: ...
+
+
+def reply_of(
+    response: Any, content: bytes = b"", *, streaming: bool = False, too_large: bool = False
+) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, headers, content, streaming)
+    return Reply(response.status_code, headers, content, streaming, too_large)
 
 
 def close_upload(prepared: httpx.Request | None) -> None:
@@ -89,12 +111,6 @@ def close_upload(prepared: httpx.Request | None) -> None:
         file.close()
 
 
-def exceeds(response: httpx.Response, limit: int | None) -> bool:
-    """Whether the headers say that the body is larger than ``limit``."""
-    length: str = response.headers.get("content-length", "")
-    return limit is not None and length.isdecimal() and int(length) > limit
-
-
-def is_event_stream(response: httpx.Response) -> bool:
+def is_event_stream(response: Any) -> bool:
     kind: str = response.headers.get("content-type", "")
-    return response.is_success and kind.lower().startswith("text/event-stream")
+    return bool(response.is_success) and kind.lower().startswith("text/event-stream")

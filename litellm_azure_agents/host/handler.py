@@ -26,6 +26,7 @@ from litellm.types.utils import ModelResponse, ModelResponseStream
 from ..core import errors
 from ..core.attempts import attempts
 from ..core.deltas import Delta
+from ..drivers.aio import Playing
 from .arguments import Prepared, prepare
 from .chunks import add_ids, response_headers
 from .names import BUILTIN, PROVIDER
@@ -47,24 +48,25 @@ def _making(prepared: Prepared) -> Iterator[None]:
 def complete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
     """The whole answer, sync."""
     with _making(prepared):
-        driver = prepared.connection.sync_driver()
-        deltas = [delta for batch in driver.play(prepared.turn) for delta in batch]
+        batches: Iterator[list[Delta]] = prepared.connection.sync_driver().play(prepared.turn)
+        deltas = [delta for batch in batches for delta in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
 
 
 async def acomplete(prepared: Prepared, into: ModelResponse) -> ModelResponse:
     """The whole answer, async."""
     with _making(prepared):
-        driver = prepared.connection.async_driver()
-        deltas = [delta async for batch in driver.play(prepared.turn) for delta in batch]
+        batches: Playing[Delta] = prepared.connection.async_driver().play(prepared.turn)
+        deltas = [delta async for batch in batches for delta in batch]
         return prepared.factory.fold(deltas, prepared.turn.ids, into)
 
 
 def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
     """The chunks, sync; returns when the first is there, and raises what comes before it."""
+    batches: Generator[list[Delta], None, None]
     batches = prepared.connection.sync_driver().play(prepared.turn)
     with _making(prepared):
-        first: list[Delta] = next(batches, [])
+        first = next(batches, [])
 
     def chunks() -> Iterator[ModelResponseStream]:
         try:
@@ -80,7 +82,7 @@ def stream(prepared: Prepared) -> Iterator[ModelResponseStream]:
 
 async def astream(prepared: Prepared) -> AsyncGenerator[ModelResponseStream, None]:
     """The chunks, async; returns when the first is there, and raises what comes before it."""
-    batches = prepared.connection.async_driver().play(prepared.turn)
+    batches: Playing[Delta] = prepared.connection.async_driver().play(prepared.turn)
     with _making(prepared):
         first: list[Delta] = await anext(batches, [])
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
 from ..core import errors
-from ..core.actions import Reply, Request
+from ..core.actions import Reply, Request, ServerEvent
 from ..core.endpoint import check_id
 from ..core.options import OptionError, Options, parse_arguments
+from ..drivers.aio import Playing
 from ..drivers.connection import Connection, Requests
 from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
 from ..responses import items
@@ -40,7 +41,7 @@ def respond(**given: Any) -> Any:
     if given.get("_is_async"):
         return _arespond(given)
     turn, connection = _prepare(given)
-    batches = cast(Generator[list[Any], None, None], connection.sync_driver().play(turn))
+    batches: Generator[list[ServerEvent], None, None] = connection.sync_driver().play(turn)
     with errors.translating(turn.call.context):
         next(batches, None)
         if not turn.body.get("stream"):
@@ -52,7 +53,7 @@ def respond(**given: Any) -> Any:
 
 async def _arespond(given: Mapping[str, Any]) -> Any:
     turn, connection = _prepare(given)
-    batches = connection.async_driver().play(turn)
+    batches: Playing[ServerEvent] = connection.async_driver().play(turn)
     with errors.translating(turn.call.context):
         await anext(batches, None)
         if not turn.body.get("stream"):

@@ -9,20 +9,26 @@ from ..answer.answer import Answer
 from ..answer.artifacts import FileUrl
 from ..content.messages import describe
 from ..core import errors
-from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Steps
+from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Silence, Steps
 from ..core.call import Call
 from ..core.exchange import LostAnswer
 from ..core.json_values import JsonObject
 from ..core.options import OptionError
 from .machine import EventMachine
 
+LAST_LOOK = 2.0
+"""Seconds before the deadline, or a quarter of the timeout, at which a silent run is looked at."""
 
-def next_events(call: Call) -> Actions[list[ServerEvent] | Lost | None]:
+
+def next_events(call: Call) -> Actions[list[ServerEvent] | Silence | Lost | None]:
     """The events that come next; None at the end of the stream, Lost if it broke.
 
-    Raises LiteLLM's Timeout when the call's deadline has passed.
+    Silence if nothing came for `silence_timeout`, or if the deadline is near. Raises LiteLLM's
+    Timeout when the deadline has passed.
     """
-    batch: list[ServerEvent] | Lost | None = yield Read()
+    before = call.remaining() - min(LAST_LOOK, call.timeout / 4)
+    quiet = min(call.options.silence_timeout, before) if before > 0 else None
+    batch: list[ServerEvent] | Silence | Lost | None = yield Read(quiet)
     if isinstance(batch, Lost) and batch.timed_out:
         raise errors.timed_out(call.context, call.timeout)
     return batch
@@ -71,6 +77,10 @@ class AgentTurn(ABC):
         got no reply.
         """
 
+    @abstractmethod
+    def look(self) -> Steps:
+        """The stream is silent: read the run or response, and all of it if it has ended."""
+
     def run(self) -> Steps:
         """The actions of the whole call. Raises LiteLLM's exceptions."""
         try:
@@ -85,6 +95,9 @@ class AgentTurn(ABC):
         machine = self.machine
         while not machine.over:
             batch = yield from next_events(self.call)
+            if isinstance(batch, Silence):
+                yield from self.look()
+                continue
             if not isinstance(batch, list):
                 return batch
             for event in batch:

@@ -19,15 +19,17 @@ from ..core.actions import (
     Request,
     Send,
     ServerEvent,
+    Silence,
     Steps,
     Stream,
 )
 from ..core.call import Call
 from ..core.exchange import LostAnswer, object_in, succeed
-from ..core.json_values import JsonObject, as_text
+from ..core.json_values import Json, JsonObject, as_text
 from ..core.options import OptionError
 from ..protocol.turn import next_events
 from . import payloads, refused
+from .machine import TERMINAL
 from .native_events import NativeEvents
 from .service import ResponseService, refusal_of
 from .target import Target
@@ -68,10 +70,7 @@ class NativeTurn:
         response = object_in(call, self.reply, doing=doing)
         yield Emit([])
         if body.get("stream"):  # an answer at once instead of a stream
-            status = as_text(response.get("status")) or "completed"
-            name = f"response.{status}"
-            event = {"type": name, "sequence_number": 0, "response": response}
-            yield Emit([ServerEvent(name, json.dumps(event))])
+            yield Emit([end_event(response, 0)])
 
     def _pass_on(self) -> Steps:
         """The service's events as they come.
@@ -83,6 +82,8 @@ class NativeTurn:
         attempts = self.call.max_retries
         while not native.ended:
             batch = yield from next_events(self.call)
+            if isinstance(batch, Silence):
+                batch = yield from self._look(native)
             if isinstance(batch, list):
                 events = native.receive(batch)
                 if native.response_id:
@@ -96,6 +97,16 @@ class NativeTurn:
             if not resumed:
                 lost = batch or Lost("the event stream ended before its end", sent=True)
                 raise errors.connection(self.call.context, lost, doing="read the response's events")
+
+    def _look(self, native: NativeEvents) -> Actions[list[ServerEvent]]:
+        """The stream is silent: the event of the response's end, if it has ended."""
+        try:
+            response = yield from self._service.peek(native.response_id or "-")
+        except errors.APIConnectionError:
+            return []  # the stream may still bring the end
+        if response is None or response.get("status") not in TERMINAL:
+            return []
+        return [end_event(response, native.sequence + 1)]
 
     def _resume(self, native: NativeEvents) -> Actions[bool]:
         """Open the stream again where it broke; False if that is not possible."""
@@ -125,6 +136,13 @@ class NativeTurn:
     def abandon(self) -> Steps:
         """A response in the foreground ends with its connection; one in the background goes on."""
         yield from ()
+
+
+def end_event(response: Json, number: int) -> ServerEvent:
+    """The event that ends the stream of a response, made from the response."""
+    name = f"response.{as_text(response.get('status')) or 'completed'}"
+    event = {"type": name, "sequence_number": number, "response": response}
+    return ServerEvent(name, json.dumps(event))
 
 
 def _move_instructions(body: JsonObject) -> None:

@@ -67,6 +67,11 @@ class ResponseService:
         action = Send(Request("GET", self._target.url(response_id)))
         return request(self._call, action, doing="read the response", repeatable=True)
 
+    def peek(self, response_id: str) -> Actions[JsonObject | None]:
+        """The response as it is now, or None if it can't be read."""
+        reply: Reply = yield from self.read(response_id)
+        return reply.object() if reply.ok else None
+
     def wait_for(
         self, response_id: str, first: Json | None, next_interval: Callable[[], float]
     ) -> Actions[Json | Reply]:

@@ -247,6 +247,17 @@ class ResponseTurn(AgentTurn):
         if not machine.over or self.answer.in_doubt:
             yield from self._wait(None)
 
+    def look(self) -> Steps:
+        if not self.machine.response_id or not self._stored:
+            return
+        try:
+            response = yield from self.service.peek(self.machine.response_id)
+        except errors.APIConnectionError:
+            return  # the stream may still bring the end
+        if response is not None and response.get("status") in TERMINAL:
+            self.machine.reconcile(response)
+            yield from self.emit()
+
     def _resume(self) -> Steps:
         """Resume a background response after the last event that came, while that brings more."""
         machine = self.machine

@@ -234,6 +234,16 @@ def _required(run: Json) -> list[Json]:
     return [call for call in calls if call.get("type") in ("function", "mcp")]
 
 
+def has_stopped(run: Json) -> bool:
+    """Whether the run has ended or waits for results of ours.
+
+    Calls of Azure Functions pass through requires_action and need nothing from us (A4).
+    """
+    return run.get("status") in TERMINAL or (
+        run.get("status") == "requires_action" and waits_for_us(run)
+    )
+
+
 def map_usage(usage: Any) -> Usage | None:
     """The run's token counts, or None if the service gives none."""
     return read_usage(

@@ -13,7 +13,7 @@ from ..core.errors import Context, parse_error
 from ..core.exchange import ask, insist, read, read_page
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
-from .machine import TERMINAL, pending_calls, waits_for_us
+from .machine import TERMINAL, has_stopped, pending_calls
 from .steps import SEARCH_CONTENT
 
 _HELD = re.compile(r"already has an active run|while a run .{0,80}is active", re.I | re.S)
@@ -99,9 +99,7 @@ class ThreadService:
         call = self._call
         while True:
             run = yield from self.run(thread_id, run_id)
-            status = run.get("status")
-            # azure_function calls pass through requires_action and need nothing from us (A4).
-            if status in TERMINAL or (status == "requires_action" and waits_for_us(run)):
+            if has_stopped(run):
                 return run
             if call.remaining() <= 0:
                 raise errors.timed_out(call.context, call.timeout)

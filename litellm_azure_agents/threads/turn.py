@@ -27,6 +27,7 @@ from .machine import (
     TERMINAL,
     RunMachine,
     finish_reason,
+    has_stopped,
     map_usage,
     pending_calls,
     waits_for_us,
@@ -228,6 +229,17 @@ class ThreadTurn(AgentTurn):
             self._adopt(run)
         if self.machine.error is None:
             self.machine.expect_more()
+            yield from self._recover()
+
+    def look(self) -> Steps:
+        run_id, thread_id = self.machine.run_id, self.ids.get("thread_id")
+        if not run_id or not thread_id:
+            return
+        try:
+            run = yield from self.service.run(thread_id, run_id)
+        except (errors.APIConnectionError, errors.NotFoundError):
+            return  # the stream may still bring the end
+        if has_stopped(run):
             yield from self._recover()
 
     def _adopt(self, run: Json) -> None:
