@@ -49,6 +49,14 @@ def no_shared_replies() -> None:
     replies.clear()
 
 
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between retries are short: the tests say when a failure ends."""
+    monkeypatch.setattr("litellm_azure_agents.core.exchange.LOOKS", (0.0, 0.01))
+    monkeypatch.setattr("litellm_azure_agents.core.exchange.RECOVERY_PATIENCE", 0.5)
+    monkeypatch.setattr("litellm_azure_agents.host.arguments.PATIENCE", 0.5)
+
+
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> Way:
     """A way of making a call: sync or async, streamed or whole."""

@@ -81,13 +81,18 @@ def send_once(
     while True:
         try:
             return (yield from attempt())
-        except LostAnswer:
+        except LostAnswer as lost:
             for pause in LOOKS:  # it may still be on its way
                 if pause > call.remaining():
                     raise
                 yield Wait(pause)
-                if (yield from arrived()):
-                    return None
+                try:
+                    if (yield from arrived()):
+                        return None
+                except errors.Timeout:
+                    raise
+                except Exception:  # what became of it can't be found out
+                    raise lost from None
             if tries >= call.max_retries and call.clock() - began > patience:
                 raise
             tries += 1

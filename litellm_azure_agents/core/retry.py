@@ -13,7 +13,7 @@ DEFAULT_RETRIES = 2
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0
 PATIENCE = 15.0
 """Seconds for which a request is tried again that can't have reached the service."""
-RECOVERY_PATIENCE = 60.0
+RECOVERY_PATIENCE = 30.0
 """Seconds for which the service is asked what became of a request that may have reached it."""
 LOOKS = (0.25, 0.75, 1.5)
 """Pauses before each look for a request whose reply was lost: it may still be on its way."""

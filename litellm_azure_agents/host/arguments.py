@@ -59,7 +59,7 @@ def prepare(
     headers: Mapping[str, str] | None,
     timeout: Any,
     provider: str,
-    streamed: bool,
+    streamed: bool = True,
     **_: Any,
 ) -> Prepared:
     """Read and check LiteLLM's arguments for a completion. Sends nothing.

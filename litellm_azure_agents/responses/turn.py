@@ -277,14 +277,10 @@ class ResponseTurn(AgentTurn):
         """
         machine, context = self.machine, self.call.context
         recovering = response is None
-        if machine.response_id is None:
-            find = self.service.find(self.call.attempt.nonce)
-            found = (yield from find) if self._stored else None
-            if found is None:
-                raise Disconnected(self._unread())
-            machine.adopt(found)
         if recovering and not self._stored:
-            raise Disconnected(self._unread(", the only ones of a response that is not stored"))
+            raise self._unread(", the only ones of a response that is not stored")
+        if machine.response_id is None:
+            machine.adopt((yield from self._find_unnamed()))
         try:
             ended = yield from self.service.wait_for(
                 str(machine.response_id), response, poll_intervals(self.call.options.poll_interval)
@@ -303,6 +299,20 @@ class ResponseTurn(AgentTurn):
             machine.reopen()
         machine.reconcile(ended)
         yield from self.emit()
+
+    def _find_unnamed(self) -> Actions[JsonObject]:
+        """The response whose stream broke before it named it."""
+        if not self.service.can_list:
+            raise self._unread()
+        try:
+            found = yield from self.service.find(self.call.attempt.nonce)
+        except errors.Timeout:
+            raise
+        except Exception:  # what became of it can't be found out
+            raise self._unread() from None
+        if found is None:
+            raise Disconnected(self._unread())
+        return found
 
     def _unread(self, why: str = "") -> Exception:
         """The error for a response whose end could not be read."""

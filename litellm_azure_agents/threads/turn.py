@@ -222,14 +222,23 @@ class ThreadTurn(AgentTurn):
         if self.machine.over and not self.answer.damaged:
             return
         if self.machine.run_id is None:
-            run = yield from self.delivery.find_run()
-            if run is None:
-                lost = lost or Lost("the event stream ended before it named its run", sent=True)
-                raise errors.connection(self.call.context, lost, doing=doing)
-            self._adopt(run)
+            lost = lost or Lost("the event stream ended before it named its run", sent=True)
+            self._adopt((yield from self._find_unnamed(lost, doing=doing)))
         if self.machine.error is None:
             self.machine.expect_more()
             yield from self._recover()
+
+    def _find_unnamed(self, lost: Lost, *, doing: str) -> Actions[Json]:
+        """The run whose stream broke before it named it."""
+        try:
+            run = yield from self.delivery.find_run()
+        except errors.Timeout:
+            raise
+        except Exception:  # what became of it can't be found out
+            run = None
+        if run is None:
+            raise errors.connection(self.call.context, lost, doing=doing)
+        return run
 
     def look(self) -> Steps:
         run_id, thread_id = self.machine.run_id, self.ids.get("thread_id")
@@ -420,7 +429,10 @@ class ThreadTurn(AgentTurn):
                 break
             self._adopt(found)
         if self.machine.run_id is None:
-            run = yield from self.delivery.find_run()
+            try:
+                run = yield from self.delivery.find_run()
+            except Exception:  # cleaning up raises nothing
+                run = None
             if run is None:
                 return
             self._adopt(run)

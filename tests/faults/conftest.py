@@ -25,3 +25,8 @@ def _warm(emulator_server: Emulator) -> None:
         list(litellm.completion(stream=True, **arguments))
         asyncio.run(litellm.acompletion(**arguments))
     litellm_azure_agents.unregister()
+
+
+@pytest.fixture(autouse=True)
+def quick_retries() -> None:
+    """The package's own patience counts here."""

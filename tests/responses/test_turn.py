@@ -145,9 +145,9 @@ def test_a_lost_response_that_nobody_kept(way: Way, script: Script) -> None:
     script.answers = [
         stream(*events_of(HELLO)[:2]),
         httpx.Response(404, json={"error": {"code": "not_found", "message": "gone"}}),
+        stream(*events_of(HELLO)),
     ]
-    with pytest.raises(litellm.APIConnectionError, match="ended before its end"):
-        ask(way)
+    assert ask(way).text == "Hello"  # nothing was given out: it is made again
 
 
 def test_locked_until_the_timeout(script: Script) -> None:

@@ -79,7 +79,9 @@ def test_no_token_in_an_error(service: respx.Router) -> None:
 
 def test_a_stream_that_names_no_run_is_an_error(service: respx.Router, way: Way) -> None:
     service.post(NEW).mock(return_value=streamed(cut=0))
-    with pytest.raises(litellm.InternalServerError, match="before it named its run"):
+    nothing = httpx.Response(200, json={"data": [], "has_more": False})
+    service.get(f"{BASE}/threads").mock(return_value=nothing)
+    with pytest.raises(litellm.APIConnectionError, match="before it named its run"):
         ask(way)
 
 

@@ -10,6 +10,7 @@ import litellm
 import pytest
 import respx
 
+from litellm_azure_agents.core.attempts import NONCE_KEY
 from tests.support.classic_agent import BASE, HELLO, NEW, RUNS, SECRET, ask, streamed
 from tests.support.thread_streams import THREAD
 from tests.support.ways import WAYS, Way
@@ -36,6 +37,8 @@ def test_parameters_reach_the_run(service: respx.Router) -> None:
     request = route.calls.last.request
     body = json.loads(request.content)
     assert body.pop("metadata").items() >= {"a": "b"}.items()
+    nonce = body["thread"]["metadata"].pop(NONCE_KEY)
+    assert len(nonce) > 20
     assert body == {
         "assistant_id": "asst_rec",
         "stream": True,
@@ -103,7 +106,7 @@ def test_system_messages_on_a_new_thread(
     ask(messages=messages, agent_cache_ttl=0, **options)
     body = json.loads(route.calls.last.request.content)
     assert body.get("instructions") == instructions
-    assert body["thread"] == {"messages": [{"role": "user", "content": "Hello"}]}
+    assert body["thread"]["messages"] == [{"role": "user", "content": "Hello"}]
 
 
 def test_system_messages_on_a_known_thread_are_one_request(service: respx.Router) -> None:
@@ -155,6 +158,8 @@ def test_history_becomes_the_thread_in_order_and_within_limits(service: respx.Ro
     ask(messages=turns)
     first = json.loads(create.calls.last.request.content)["messages"]
     middle = [json.loads(call.request.content) for call in add.calls]
+    marks = [message.pop("metadata")[NONCE_KEY] for message in middle]
+    assert len(set(marks)) == len(middle)
     last = json.loads(start.calls.last.request.content)["additional_messages"]
     assert [*first, *middle, *last] == turns
     assert len(first) <= 32

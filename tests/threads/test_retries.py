@@ -53,7 +53,9 @@ def test_max_retries_is_the_callers(service: respx.Router) -> None:
 
 
 def test_what_may_have_happened_is_not_sent_twice(service: respx.Router, way: Way) -> None:
+    """What became of the request can't be found out: the list of threads is refused."""
     route = service.post(NEW).mock(side_effect=httpx.ReadError("gone"))
+    service.get(f"{BASE}/threads").mock(return_value=httpx.Response(**refusal(403)))
     with pytest.raises(litellm.APIConnectionError, match="not sent twice"):
         ask(way)
     assert route.call_count == 1
@@ -63,14 +65,41 @@ def test_what_may_have_happened_is_not_sent_twice(service: respx.Router, way: Wa
     assert route.call_count == 2
 
 
-@pytest.mark.parametrize("lost", ["threads", f"threads/{THREAD}/messages"])
-def test_a_long_history_that_is_lost_on_its_way(service: respx.Router, way: Way, lost: str) -> None:
-    created = httpx.Response(200, json={"id": THREAD})
-    service.post(f"{BASE}/threads").mock(return_value=created)
-    route = service.post(f"{BASE}/{lost}").mock(side_effect=httpx.ReadError("gone"))
-    with pytest.raises(litellm.APIConnectionError, match="not sent twice"):
-        ask(way, messages=HELLO * 70)
-    assert route.call_count == 1
+@pytest.mark.parametrize("arrives", [True, False])
+@pytest.mark.parametrize("lost", ["thread", "message"])
+def test_a_long_history_arrives_once(
+    service: respx.Router, way: Way, lost: str, arrives: bool
+) -> None:
+    """The reply to one of its requests is lost; the request is sent again if it did not arrive."""
+    threads: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
+    losses = [lost]
+
+    def take(kind: str, request: httpx.Request, into: list[dict[str, Any]], id: str) -> Any:
+        made = {**json.loads(request.content), "id": id}
+        if losses == [kind]:
+            losses.clear()
+            if arrives:
+                into.append(made)
+            raise httpx.ReadError("gone")
+        into.append(made)
+        return httpx.Response(200, json=made)
+
+    def listed(items: list[dict[str, Any]]) -> httpx.Response:
+        return httpx.Response(200, json={"data": items[::-1], "has_more": False})
+
+    service.get(f"{BASE}/threads").mock(side_effect=lambda _: listed(threads))
+    service.post(f"{BASE}/threads").mock(
+        side_effect=lambda request: take("thread", request, threads, THREAD)
+    )
+    url = f"{BASE}/threads/{THREAD}/messages"
+    service.get(url).mock(side_effect=lambda _: listed(messages))
+    service.post(url).mock(side_effect=lambda request: take("message", request, messages, "msg_1"))
+    service.post(RUNS).mock(return_value=streamed())
+    turns = [{"role": "user", "content": f"turn {number}"} for number in range(70)]
+    assert ask(way, messages=turns).text == "Hello, world."
+    assert len(threads) == 1
+    assert [message["content"] for message in messages] == [f"turn {n}" for n in range(32, 38)]
 
 
 def test_what_was_never_sent_is(service: respx.Router, way: Way) -> None:

@@ -63,6 +63,20 @@ class Responses(Engine[LiveResponse]):
             raise missing("Response", id)
         return doc
 
+    def listed(
+        self, *, user: str | None, agent_name: str | None, conversation: str | None
+    ) -> list[Doc]:
+        """The stored responses of a user, oldest first; those that run too."""
+        found = {doc["id"]: doc for doc in self.store.all("response")}
+        found |= {id: live.response for id, live in self.recent.items() if live.response["store"]}
+        return [
+            doc
+            for doc in found.values()
+            if doc.get("_user") in (None, user)
+            and agent_name in (None, (doc["agent_reference"] or {}).get("name"))
+            and conversation in (None, (doc["conversation"] or {}).get("id"))
+        ]
+
     def history(self, id: str) -> list[Doc]:
         """The items up to and with a stored response, oldest first."""
         chain: list[Doc] = []

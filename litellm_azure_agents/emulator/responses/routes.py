@@ -37,7 +37,10 @@ def routes() -> Sequence[BaseRoute]:
         ("GET", "/responses/{response}/input_items", input_items),
     ]
     return [
-        *foundry_routes([("POST", "/responses", create), *stored], "/openai/v1"),
+        *foundry_routes(
+            [("POST", "/responses", create), ("GET", "/responses", list_responses), *stored],
+            "/openai/v1",
+        ),
         *foundry_routes(
             [("POST", "/responses", create_at_endpoint), *stored], AGENT_ENDPOINT, "v1"
         ),
@@ -151,6 +154,16 @@ async def _disconnected(request: Request) -> None:
 def _stored(request: Request) -> Doc:
     user = request.headers.get(USER_HEADER)
     return project_of(request).responses.find(request.path_params["response"], user)
+
+
+async def list_responses(request: Request) -> Response:
+    query = request.query_params
+    docs = project_of(request).responses.listed(
+        user=request.headers.get(USER_HEADER),
+        agent_name=query.get("agent_name"),
+        conversation=query.get("conversation_id"),
+    )
+    return answer(page_of(request, [shown_response(doc) for doc in docs]))
 
 
 async def get(request: Request) -> Response:
