@@ -9,7 +9,7 @@ import litellm
 import pytest
 import respx
 
-from tests.support.classic_agent import NEW, RUNS, SECRET, ask, refusal, streamed
+from tests.support.classic_agent import BASE, NEW, RUNS, SECRET, ask, refusal, streamed
 from tests.support.stream_service import ThreadService
 from tests.support.thread_streams import RUN
 from tests.support.ways import Way
