@@ -20,6 +20,9 @@ from tests.faults.proxy import Fault, FaultProxy, always, no_faults
 from tests.faults.size import size
 
 CALLS = size(40, 2000)
+SPARE_FILES = 36
+"""Open files of idle connections. Each has four: one at the client, two at the proxy, one at the
+emulator. A leak of one socket a call would be 160."""
 BYTES_A_CALL = 1024
 """Of the package's own; what a call keeps must be far less than this."""
 
@@ -131,13 +134,14 @@ def test_calls_leave_nothing_behind(emulator: Emulator, kind: Call, agent: str) 
         finally:
             tracemalloc.stop()
         assert grown < CALLS * BYTES_A_CALL, f"{grown} bytes in {CALLS} calls"
-        assert threading.active_count() <= threads + 2
+        # LiteLLM's calls start threads of the loop's executor, which has few and reuses them.
+        assert threading.active_count() <= threads + 8
         for _ in range(100):
             gc.collect()
-            if len(os.listdir("/proc/self/fd")) <= files + 8:
+            if len(os.listdir("/proc/self/fd")) <= files + SPARE_FILES:
                 break
             await asyncio.sleep(0.02)
-        assert len(os.listdir("/proc/self/fd")) <= files + 8
+        assert len(os.listdir("/proc/self/fd")) <= files + SPARE_FILES
         assert proxy.open_connections <= 4
 
     with FaultProxy(emulator.url) as proxy:
