@@ -35,7 +35,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -45,7 +45,7 @@ from litellm import exceptions
 from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
 from .actions import Lost, Reply
-from .redact import scrub
+from .redact import scrub, without
 from .retry import retry_after_in_text
 
 __all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
@@ -87,6 +87,14 @@ class Context:
     provider: str
     agent: str
     ids: dict[str, str] = field(default_factory=dict)
+    secrets: Callable[[], Iterable[str]] = tuple
+    """The secrets that have been sent so far, which the service may repeat."""
+    detached: bool = False
+    """Whether the run goes on when its caller leaves."""
+
+    def scrub(self, text: str) -> str:
+        """``text`` without secrets and not too long."""
+        return scrub(text, self.secrets())
 
     def where(self) -> str:
         """The agent and the ids known so far, for people."""
@@ -106,18 +114,24 @@ def _error(
 ) -> Exception:
     """One of LiteLLM's exceptions; its message is freed of secrets."""
     names = {"model": context.model, "llm_provider": context.provider}
-    return kind(message=scrub(message), **names, **details)
+    return kind(message=context.scrub(message), **names, **details)
 
 
 def bad_request(context: Context, message: str, *, param: str | None = None) -> Exception:
     """The caller's input is wrong; nothing was sent for it."""
-    return _error(exceptions.BadRequestError, context, message, body=_body(message, param, None))
+    body = _body(context, message, param, None)
+    return _error(exceptions.BadRequestError, context, message, body=body)
 
 
-def _body(message: str, param: str | None, code: str | None) -> dict[str, str | None]:
+def _body(
+    context: Context, message: str, param: str | None, code: str | None
+) -> dict[str, str | None]:
     return {
-        "message": scrub(message), "type": "invalid_request_error", "param": param, "code": code,
-    }  # fmt: skip
+        "message": context.scrub(message),
+        "type": "invalid_request_error",
+        "param": param and context.scrub(param),
+        "code": code and context.scrub(code),
+    }
 
 
 def unsupported(context: Context, message: str, *, param: str | None) -> Exception:
@@ -134,7 +148,9 @@ def authentication(context: Context, message: str) -> Exception:
 
 def timed_out(context: Context, seconds: float) -> Exception:
     """The caller's ``timeout``, which bounds the whole call, has passed."""
-    stopped = "The run was asked to stop. " if context.ids.get("run_id") else ""
+    stopped = ""
+    if context.ids.get("run_id"):
+        stopped = "The run goes on. " if context.detached else "The run was asked to stop. "
     return _error(
         Timeout,
         context,
@@ -307,6 +323,7 @@ def _by_status(
     error: ServiceError,
     headers: Mapping[str, str],
 ) -> Exception:
+    headers = {name: without(value, context.secrets()) for name, value in headers.items()}
     response = httpx.Response(
         status_code=status,
         headers=dict(headers),
@@ -329,7 +346,7 @@ def _by_status(
         kind = exceptions.InternalServerError
     if kind is not None:
         return _error(kind, context, message, response=response)
-    body = _body(message, error.param, error.code)
+    body = _body(context, message, error.param, error.code)
     return _error(exceptions.BadRequestError, context, message, response=response, body=body)
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .endpoint import check_id
+from .headers import operators, well_formed
 
 Positive = Annotated[float, Field(gt=0)]
 Metadata = Annotated[dict[str, str], Field(max_length=16)]
@@ -51,6 +52,11 @@ class Options(BaseModel):
         "cancel",
         description="A user message comes while the run waits for tool results: cancel that run, "
         "or fail and say which calls wait.",
+    )
+    on_abandon: Literal["cancel", "detach"] = Field(
+        "cancel",
+        description="The caller goes away, or `timeout` passes, before the answer is complete: "
+        "cancel the run, or let it go on. New agents: of responses with `background` only.",
     )
     approvals: Literal["return", "approve", "deny"] = Field(
         "return",
@@ -145,16 +151,37 @@ class Options(BaseModel):
     user_identity: Literal["off", "key", "user", "team"] = Field(
         "off", description="Hosted agents: send the proxy caller's identity to the agent."
     )
+    allowed_headers: list[str] | None = Field(
+        None,
+        description="More names of headers that clients of a proxy may send, besides "
+        "`x-client-*` and those of tracing.",
+    )
+    fixed_headers: dict[str, str] | None = Field(
+        None,
+        description="Headers of every request, such as a gateway's key. No caller's header "
+        "replaces them.",
+    )
 
     @field_validator("thread_id", "conversation_id", "previous_response_id", "agent_session_id")
     @classmethod
     def _is_id(cls, value: str | None, info: Any) -> str | None:
         return None if value is None else check_id(value, info.field_name)
 
+    @field_validator("allowed_headers")
+    @classmethod
+    def _are_names(cls, value: list[str] | None) -> list[str] | None:
+        return None if value is None else list(well_formed(dict.fromkeys(value, "")))
+
+    @field_validator("fixed_headers")
+    @classmethod
+    def _are_headers(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        return None if value is None else operators(value)
+
 
 OPERATOR_OPTIONS = frozenset(
     {"credential", "azure_scope", "protocol", "endpoint_style", "on_active_run",
-     "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "user_identity"}
+     "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "user_identity",
+     "allowed_headers", "fixed_headers"}
 )  # fmt: skip
 """Options that a request body through a proxy may not set."""
 
@@ -296,7 +323,11 @@ def _validate(model: type[Any], values: Mapping[str, Any]) -> Any:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
         reason = str(first["msg"]).removeprefix("Value error, ")
-        given = "" if name == "credential" else f" (given: {_short(values.get(name))})"
+        given = (
+            ""
+            if name in ("credential", "fixed_headers")
+            else f" (given: {_short(values.get(name))})"
+        )
         raise OptionError(f"{name!r} can't be used: {reason}{given}", name) from None
 
 
