@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .endpoint import check_id
 from .headers import operators, well_formed
+from .json_values import sendable
 
 Positive = Annotated[float, Field(gt=0)]
 Metadata = Annotated[dict[str, str], Field(max_length=16)]
@@ -158,6 +159,7 @@ class Options(BaseModel):
     )
     fixed_headers: dict[str, str] | None = Field(
         None,
+        repr=False,
         description="Headers of every request, such as a gateway's key. No caller's header "
         "replaces them.",
     )
@@ -284,13 +286,22 @@ def parse_arguments(
     params: dict[str, Any] = {}
     for name, value in given.items():
         if name in Options.model_fields:
-            options[name] = value
+            own = name == "credential" or isinstance(value, float)  # is not sent
+            options[name] = value if own else sendable_value(name, value)
         elif name in Params.model_fields:
-            params[name] = value
+            params[name] = sendable_value(name, value)
         elif not _is_harmless(name, value) and not drop_params:
             refused = UnsupportedParam if name in _UNSUPPORTED_REASONS else OptionError
             raise refused(_refusal(name), name)
     return _validate(Options, options), _validate(Params, params)
+
+
+def sendable_value(name: str, value: Any) -> Any:
+    """A copy of ``value`` that can be sent, see `sendable`. Raises `OptionError`."""
+    try:
+        return sendable(value)
+    except ValueError as error:
+        raise OptionError(f"{name!r} can't be used: {error}", name) from None
 
 
 def _is_harmless(name: str, value: Any) -> bool:
@@ -326,11 +337,15 @@ def _validate(model: type[Any], values: Mapping[str, Any]) -> Any:
         given = (
             ""
             if name in ("credential", "fixed_headers")
-            else f" (given: {_short(values.get(name))})"
+            else f" (given: {shown(values.get(name))})"
         )
         raise OptionError(f"{name!r} can't be used: {reason}{given}", name) from None
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """``value`` for an error message."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        text = f"a very large {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ..core import errors
 from ..core.actions import Reply, Request
 from ..core.endpoint import check_id
-from ..core.options import OptionError, Options, parse_arguments
+from ..core.options import OptionError, Options, parse_arguments, sendable_value
 from ..drivers.connection import Connection, Requests
 from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
 from ..responses import items
@@ -159,8 +159,7 @@ def build_native_body(
         body.setdefault("conversation", conversation)
     for name in (*NAMES_THE_AGENT, "extra_headers", "extra_query", "extra_body", "timeout"):
         body.pop(name, None)
-    plain: dict[str, Any] = _plain({n: v for n, v in body.items() if v is not None})
-    return plain
+    return {n: sendable_value(n, _plain(v)) for n, v in body.items() if v is not None}
 
 
 def _check_agent_fields(found: Mapping[str, Any], target: Target, context: errors.Context) -> None:
