@@ -142,6 +142,7 @@ def open_call(
     """
     seconds, retries = read_limits(context, timeout, max_retries)
     agent, version = context.agent, litellm_params.get("api_version")
+    context.clients_timeout = _is_clients_timeout(litellm_params)
     context.detached = options.on_abandon == "detach"
     fixed = options.fixed_headers or {}
     context.secrets = lambda: fixed.values()
@@ -209,6 +210,16 @@ def body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
     # LiteLLM leaves credentials out of this copy of the body, and names them beside it.
     secrets = request.get("credential_fields") or ()
     return {*body, *(extra if isinstance(extra, Mapping) else ()), *secrets} - {"headers"}
+
+
+def _is_clients_timeout(litellm_params: Mapping[str, Any]) -> bool:
+    """Whether a proxy's client chose the timeout, by its request's body or by a header."""
+    request = as_object(litellm_params.get("proxy_server_request"))
+    headers = {str(name).lower() for name in as_object(request.get("headers"))}
+    return bool(
+        body_keys(litellm_params) & {"timeout", "request_timeout", "stream_timeout"}
+        or headers & {"x-litellm-timeout", "x-litellm-stream-timeout"}
+    )
 
 
 def _is_classic(agent: str, options: Options) -> bool:

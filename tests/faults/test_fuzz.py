@@ -86,7 +86,7 @@ OPTIONS: dict[str, Any] = {
     "max_tokens": NUMBER,
     "user": TEXT,
     "tool_choice": VALUE,
-    "response_format": VALUE,
+    "response_format": st.dictionaries(TEXT, VALUE, max_size=3),  # LiteLLM itself refuses others
     "thread_id": SCALAR,
     "conversation_id": SCALAR,
     "previous_response_id": SCALAR,
