@@ -17,7 +17,8 @@ import json
 import math
 import re
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +26,9 @@ from ..core.errors import CredentialError
 from ..core.redact import scrub_strictly
 from ..core.single_flight import ashare, running_loop, share
 from .cache import Cell, Fetched, Outcome, TokenFlight
+
+_REMEMBERED = 4
+"""Tokens that a source remembers having given: a call needs two at most."""
 
 
 class TokenSource(abc.ABC):
@@ -48,6 +52,10 @@ class TokenSource(abc.ABC):
         give another token, False for a fixed one.
         """
 
+    def secrets(self) -> Iterable[str]:
+        """What must not be shown: the tokens that this object gave, and what they were got with."""
+        return ()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.source}>"
 
@@ -67,6 +75,9 @@ class Static(TokenSource):
 
     def invalidate(self, rejected: str | None = None) -> bool:
         return False
+
+    def secrets(self) -> Iterable[str]:
+        return (self._token,)
 
 
 NO_TOKEN: TokenSource = Static("no credential", "")
@@ -100,6 +111,7 @@ class Dynamic(TokenSource):
         self._call, self._parse, self._secrets = call, parse, secrets
         self._cell, self._anchor = cell, anchor
         self._last: str | None = None
+        self._given: deque[str] = deque(maxlen=_REMEMBERED)
 
     def get(self) -> str:
         return self._settle(share(lambda given_up: self._cell.enter(None, given_up), self._lead))
@@ -120,11 +132,16 @@ class Dynamic(TokenSource):
         self._cell.forget(rejected or self._last)
         return True
 
+    def secrets(self) -> Iterable[str]:
+        return (*self._given, *self._secrets)
+
     def _settle(self, outcome: Outcome | None) -> str:
         if outcome is None:
             raise CredentialError(self.source, "the request for a token was cancelled repeatedly")
         if isinstance(outcome, CredentialError):
             raise copy.copy(outcome)  # each caller gets a traceback of its own
+        if outcome != self._last:
+            self._given.append(outcome)
         self._last = outcome
         return outcome
 

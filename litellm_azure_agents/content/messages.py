@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ..core.json_values import sendable
+
 Message = Mapping[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -46,7 +48,8 @@ def describe(messages: Sequence[Any], error: ValueError) -> str:
 
 
 def check_messages(messages: Any) -> list[Message]:
-    """``messages`` as mappings (clients hand in pydantic objects, too). Raises ValueError."""
+    """``messages`` as mappings that can be sent (clients hand in pydantic objects, too). Halves of
+    characters are repaired. Raises ValueError."""
     if not isinstance(messages, (list, tuple)) or not messages:
         raise ValueError(
             "messages must be a list of at least one message, such as "
@@ -66,10 +69,14 @@ def _checked(given: Any) -> Message:
         raise MessageError(
             f"a message is a mapping with 'role' and 'content', not {_kind(given)}", given
         )
-    problem = _problem(message)
+    try:
+        clean: Message = sendable(message, strict=False)
+    except ValueError as error:
+        raise MessageError(f"this message can't be sent: {error}", given) from None
+    problem = _problem(clean)
     if problem:
         raise MessageError(problem, given)
-    return message
+    return clean
 
 
 def _problem(message: Message) -> str | None:

@@ -12,7 +12,7 @@ from . import errors
 from .attempts import Attempt
 from .endpoint import Endpoint
 from .errors import Context
-from .options import OptionError, Options, Params
+from .options import OptionError, Options, Params, shown
 from .retry import DEFAULT_RETRIES, PATIENCE
 
 DEFAULT_TIMEOUT = 600.0
@@ -32,7 +32,7 @@ class Call:
     timeout: float = DEFAULT_TIMEOUT
     max_retries: int = DEFAULT_RETRIES
     call_id: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     drop_params: bool = False
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
@@ -72,10 +72,11 @@ def read_timeout(timeout: Any) -> float:
     timeout = getattr(timeout, "read", timeout)
     try:
         seconds = DEFAULT_TIMEOUT if timeout is None else float(timeout)
-    except (TypeError, ValueError):
-        raise OptionError(f"timeout is a number of seconds, not {timeout!r}", "timeout") from None
+    except (TypeError, ValueError, OverflowError):
+        message = f"timeout is a number of seconds, not {shown(timeout)}"
+        raise OptionError(message, "timeout") from None
     if not seconds > 0:
-        raise OptionError(f"timeout must be greater than 0, not {timeout!r}", "timeout")
+        raise OptionError(f"timeout must be greater than 0, not {shown(timeout)}", "timeout")
     return min(seconds, _MAX_TIMEOUT)
 
 
@@ -85,4 +86,5 @@ def read_retries(value: Any) -> int:
         # int() takes "3" from a configuration; it would also make 2 of 2.5.
         return DEFAULT_RETRIES if value is None else max(int(str(value)), 0)
     except ValueError:
-        raise OptionError(f"max_retries is a whole number, not {value!r}", "max_retries") from None
+        message = f"max_retries is a whole number, not {shown(value)}"
+        raise OptionError(message, "max_retries") from None

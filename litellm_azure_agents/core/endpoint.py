@@ -13,6 +13,7 @@ API_VERSIONS = ("v1", "2025-05-01", "2025-05-15-preview")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,255}")
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}(?::[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})?")
+_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 _BASE_VARIABLES = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
 
 
@@ -48,7 +49,7 @@ class Endpoint:
         pairs = [*(query or ())]
         if self.api_version:
             pairs.append(("api-version", self.api_version))
-        return f"{self.base}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+        return f"{self.base}{path}" + (f"?{urlencode(pairs, errors='replace')}" if pairs else "")
 
 
 def base_from_environment(environ: Mapping[str, str] = os.environ) -> str | None:
@@ -66,8 +67,12 @@ def resolve_base(api_base: str | None, environ: Mapping[str, str] = os.environ) 
             + " or ".join(_BASE_VARIABLES)
         )
     base = base.strip().rstrip("/")
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(base)
+        usable = parts.scheme in ("http", "https") and parts.netloc and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        usable = False
+    if not usable or _NOT_IN_URLS.search(base):
         raise ValueError(f"the project endpoint {base!r} is not an http(s) URL")
     if parts.query or parts.fragment or parts.username:
         raise ValueError("the project endpoint must not carry a query, a fragment or credentials")

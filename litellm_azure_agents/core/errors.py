@@ -35,7 +35,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -45,7 +45,7 @@ from litellm import exceptions
 from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
 from .actions import Lost, Reply
-from .redact import scrub
+from .redact import scrub, without
 from .retry import retry_after_in_text
 
 __all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
@@ -64,6 +64,8 @@ _CONTEXT_LENGTH = re.compile(
 _CONTENT_FILTER = re.compile(
     r"content_filter|content_policy|content management policy|responsibleai", re.I
 )
+_SILENT_FOR_LONG = 30.0
+"""Seconds. Services that are busy may well be silent for a shorter time."""
 _CALLERS_ID = re.compile(r"\b(?:thread|conv|resp|msg|file|assistant|vs)[_-]\w+")
 
 
@@ -87,6 +89,16 @@ class Context:
     provider: str
     agent: str
     ids: dict[str, str] = field(default_factory=dict)
+    secrets: Callable[[], Iterable[str]] = tuple
+    """The secrets that have been sent so far, which the service may repeat."""
+    detached: bool = False
+    """Whether the run goes on when its caller leaves."""
+    clients_timeout: bool = False
+    """Whether a proxy's client chose the timeout."""
+
+    def scrub(self, text: str) -> str:
+        """``text`` without secrets and not too long."""
+        return scrub(text, self.secrets())
 
     def where(self) -> str:
         """The agent and the ids known so far, for people."""
@@ -106,18 +118,34 @@ def _error(
 ) -> Exception:
     """One of LiteLLM's exceptions; its message is freed of secrets."""
     names = {"model": context.model, "llm_provider": context.provider}
-    return kind(message=scrub(message), **names, **details)
+    return kind(message=context.scrub(message), **names, **details)
+
+
+def spare_deployment(error: Exception) -> Exception:
+    """``error``, after which a Router goes on using the deployment, since it may be healthy.
+
+    LiteLLM stops using a deployment after 401, 404, 408, 429 and every 5xx, for all callers, as
+    long as the error's Retry-After says. 0 means not at all, in every version of LiteLLM.
+    """
+    cast(Any, error).litellm_response_headers = httpx.Headers({"retry-after": "0"})
+    return error
 
 
 def bad_request(context: Context, message: str, *, param: str | None = None) -> Exception:
     """The caller's input is wrong; nothing was sent for it."""
-    return _error(exceptions.BadRequestError, context, message, body=_body(message, param, None))
+    body = _body(context, message, param, None)
+    return _error(exceptions.BadRequestError, context, message, body=body)
 
 
-def _body(message: str, param: str | None, code: str | None) -> dict[str, str | None]:
+def _body(
+    context: Context, message: str, param: str | None, code: str | None
+) -> dict[str, str | None]:
     return {
-        "message": scrub(message), "type": "invalid_request_error", "param": param, "code": code,
-    }  # fmt: skip
+        "message": context.scrub(message),
+        "type": "invalid_request_error",
+        "param": param and context.scrub(param),
+        "code": code and context.scrub(code),
+    }
 
 
 def unsupported(context: Context, message: str, *, param: str | None) -> Exception:
@@ -133,24 +161,35 @@ def authentication(context: Context, message: str) -> Exception:
 
 
 def timed_out(context: Context, seconds: float) -> Exception:
-    """The caller's ``timeout``, which bounds the whole call, has passed."""
-    stopped = "The run was asked to stop. " if context.ids.get("run_id") else ""
-    return _error(
+    """The caller's ``timeout``, which bounds the whole call, has passed.
+
+    It speaks against the deployment only if the service was silent for long and the operator or
+    developer chose the timeout.
+    """
+    begun = bool(context.ids.get("run_id") or context.ids.get("response_id"))
+    stopped = ""
+    if context.ids.get("run_id"):
+        stopped = "The run goes on. " if context.detached else "The run was asked to stop. "
+    error = _error(
         Timeout,
         context,
         f"no end within the timeout of {seconds:g} s ({context.where()}). {stopped}"
         "Raise `timeout`, or shorten the task.",
     )
+    if begun or context.clients_timeout or seconds < _SILENT_FOR_LONG:
+        return spare_deployment(error)
+    return error
 
 
 def run_expired(context: Context) -> Exception:
     """The run passed the service's limit of 10 minutes."""
-    return _error(
+    error = _error(
         Timeout,
         context,
         f"the run expired at the service, which gives it 10 minutes ({context.where()}). "
         "Send the message again on the same thread.",
     )
+    return spare_deployment(error)
 
 
 def connection(context: Context, lost: Lost, *, doing: str) -> Exception:
@@ -189,9 +228,9 @@ def internal(context: Context, message: str) -> Exception:
 
 
 def api_error(context: Context, message: str, *, status: int = 500) -> Exception:
-    """A failure that has no class of its own in LiteLLM."""
+    """A failure of one run that has no class of its own in LiteLLM."""
     message = f"{message} ({context.where()})"
-    return _error(exceptions.APIError, context, message, status_code=status)
+    return spare_deployment(_error(exceptions.APIError, context, message, status_code=status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +354,7 @@ def _by_status(
     error: ServiceError,
     headers: Mapping[str, str],
 ) -> Exception:
+    headers = {name: without(value, context.secrets()) for name, value in headers.items()}
     response = httpx.Response(
         status_code=status,
         headers=dict(headers),
@@ -337,7 +377,7 @@ def _by_status(
         kind = exceptions.InternalServerError
     if kind is not None:
         return _error(kind, context, message, response=response)
-    body = _body(message, error.param, error.code)
+    body = _body(context, message, error.param, error.code)
     return _error(exceptions.BadRequestError, context, message, response=response, body=body)
 
 

@@ -7,6 +7,7 @@ what he can't understand, instead of failing at it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,3 +77,45 @@ def split_half(text: str) -> tuple[str, str]:
         return text, ""
     half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
     return whole(text[: len(text) - len(half)]), half
+
+
+# -- what is sent ------------------------------------------------------------------------------
+
+MAX_DEPTH = 100
+"""Levels of lists and objects in one another that are sent."""
+_MAX_INTEGER = 10**4000
+"""Python writes no integer of more than 4,300 digits."""
+
+
+def sendable(value: Any, *, strict: bool = True, depth: int = 0) -> Any:
+    """A copy of ``value`` that can be sent as JSON in UTF-8; broken characters are repaired, see
+    `whole`.
+
+    Raises ValueError for NaN and Infinity, integers of thousands of digits, what is nested too
+    deep, and, if ``strict``, for values of types that JSON doesn't have; else those stay as they
+    are.
+    """
+    if isinstance(value, str):
+        return whole(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) >= _MAX_INTEGER:
+            raise ValueError("it has a number of more than 4,000 digits")
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"it has the number {value}, which JSON can't say")
+        return value
+    if not isinstance(value, (Mapping, list, tuple)):
+        if strict:
+            raise ValueError(f"it has a value of type {type(value).__name__}, which JSON can't say")
+        return value
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, Mapping):
+        return {
+            sendable(name, strict=strict): sendable(inner, strict=strict, depth=depth + 1)
+            for name, inner in value.items()
+        }
+    return [sendable(inner, strict=strict, depth=depth + 1) for inner in value]

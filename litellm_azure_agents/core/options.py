@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .endpoint import check_id
+from .headers import operators, well_formed
+from .json_values import sendable
 
 Positive = Annotated[float, Field(gt=0)]
 Metadata = Annotated[dict[str, str], Field(max_length=16)]
@@ -51,6 +53,11 @@ class Options(BaseModel):
         "cancel",
         description="A user message comes while the run waits for tool results: cancel that run, "
         "or fail and say which calls wait.",
+    )
+    on_abandon: Literal["cancel", "detach"] = Field(
+        "cancel",
+        description="The caller goes away, or `timeout` passes, before the answer is complete: "
+        "cancel the run, or let it go on. New agents: of responses with `background` only.",
     )
     approvals: Literal["return", "approve", "deny"] = Field(
         "return",
@@ -157,17 +164,38 @@ class Options(BaseModel):
     user_identity: Literal["off", "key", "user", "team"] = Field(
         "off", description="Hosted agents: send the proxy caller's identity to the agent."
     )
+    allowed_headers: list[str] | None = Field(
+        None,
+        description="More names of headers that clients of a proxy may send, besides "
+        "`x-client-*` and those of tracing.",
+    )
+    fixed_headers: dict[str, str] | None = Field(
+        None,
+        repr=False,
+        description="Headers of every request, such as a gateway's key. No caller's header "
+        "replaces them.",
+    )
 
     @field_validator("thread_id", "conversation_id", "previous_response_id", "agent_session_id")
     @classmethod
     def _is_id(cls, value: str | None, info: Any) -> str | None:
         return None if value is None else check_id(value, info.field_name)
 
+    @field_validator("allowed_headers")
+    @classmethod
+    def _are_names(cls, value: list[str] | None) -> list[str] | None:
+        return None if value is None else list(well_formed(dict.fromkeys(value, "")))
+
+    @field_validator("fixed_headers")
+    @classmethod
+    def _are_headers(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        return None if value is None else operators(value)
+
 
 OPERATOR_OPTIONS = frozenset(
     {"credential", "azure_scope", "protocol", "endpoint_style", "on_active_run",
      "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "max_response_bytes",
-     "silence_timeout", "user_identity"}
+     "silence_timeout", "user_identity", "allowed_headers", "fixed_headers"}
 )  # fmt: skip
 """Options that a request body through a proxy may not set."""
 
@@ -270,13 +298,22 @@ def parse_arguments(
     params: dict[str, Any] = {}
     for name, value in given.items():
         if name in Options.model_fields:
-            options[name] = value
+            own = name == "credential" or isinstance(value, float)  # is not sent
+            options[name] = value if own else sendable_value(name, value)
         elif name in Params.model_fields:
-            params[name] = value
+            params[name] = sendable_value(name, value)
         elif not _is_harmless(name, value) and not drop_params:
             refused = UnsupportedParam if name in _UNSUPPORTED_REASONS else OptionError
             raise refused(_refusal(name), name)
     return _validate(Options, options), _validate(Params, params)
+
+
+def sendable_value(name: str, value: Any) -> Any:
+    """A copy of ``value`` that can be sent, see `sendable`. Raises `OptionError`."""
+    try:
+        return sendable(value)
+    except ValueError as error:
+        raise OptionError(f"{name!r} can't be used: {error}", name) from None
 
 
 def _is_harmless(name: str, value: Any) -> bool:
@@ -309,10 +346,18 @@ def _validate(model: type[Any], values: Mapping[str, Any]) -> Any:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
         reason = str(first["msg"]).removeprefix("Value error, ")
-        given = "" if name == "credential" else f" (given: {_short(values.get(name))})"
+        given = (
+            ""
+            if name in ("credential", "fixed_headers")
+            else f" (given: {shown(values.get(name))})"
+        )
         raise OptionError(f"{name!r} can't be used: {reason}{given}", name) from None
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """``value`` for an error message."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        text = f"a very large {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from .json_values import whole
 
 _MAX_TEXT = 2000
 """Characters of a message that are kept: a gateway may answer with a whole page."""
 _MAX_LINE = 300
 _REDACTED = "[redacted]"
+_SHORTEST_SECRET = 6
+"""Characters. Shorter ones are found in ordinary words, and protect nothing."""
+_LONG_SECRET, _HEAD = 20, 8
+"""Of a secret that is at least so long, its first characters are looked for, too."""
 
 _GUID = r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
 _JWT = r"\beyJ[\w-]+(?:\.[\w-]*)*"
@@ -30,10 +37,40 @@ _ANY_SECRET = _pattern(
 )
 
 
-def scrub(text: str) -> str:
-    """``text`` without anything that looks like a token, a key or a secret, and not too long."""
-    text = _redacted(_SECRET, text)
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """``text`` for an error message: without ``secrets`` and anything that looks like a token, a
+    key or a secret; not too long, and in whole characters."""
+    text = _redacted(_SECRET, without(whole(text), secrets))
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + " […]"
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """``text`` without the values ``secrets``, also URL-encoded.
+
+    Of a long secret its beginning is removed as well, however much of it there is: the text may
+    have been cut in its midst.
+    """
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            for form in {secret, quote(secret, safe="")}:
+                text = _without_one(text, form)
+    return text
+
+
+def _without_one(text: str, secret: str) -> str:
+    head = secret[:_HEAD] if len(secret) >= _LONG_SECRET else secret
+    at = text.find(head)
+    if at < 0:
+        return text
+    parts, end = [], 0
+    while at >= 0:
+        parts += [text[end:at], _REDACTED]
+        end = at + len(head)
+        length = len(head)
+        while length < len(secret) and text[end : end + 1] == secret[length]:
+            end, length = end + 1, length + 1
+        at = text.find(head, end)
+    return "".join([*parts, text[end:]])
 
 
 def scrub_strictly(text: str, secrets: Sequence[str] = ()) -> str:

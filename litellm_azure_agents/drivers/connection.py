@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..auth.resolve import TokenSource, resolve_token_source
@@ -68,6 +68,14 @@ def open_connection(call: Call, http: HttpSettings, **credentials: Any) -> Conne
     Sends nothing. Raises AuthenticationError for credentials that can't work.
     """
     try:
-        return Connection(call, resolve_token_source(**credentials), http)
+        token = resolve_token_source(**credentials)
     except CredentialError as error:
         raise errors.authentication(call.context, str(error)) from None
+    return Connection(_keeping_secret(call, token), token, http)
+
+
+def _keeping_secret(call: Call, token: TokenSource) -> Call:
+    """``call``, whose errors don't show the tokens of ``token`` either."""
+    context, known = call.context, call.context.secrets
+    secrets = lambda: (*known(), *token.secrets())  # noqa: E731
+    return replace(call, context=replace(context, secrets=secrets))

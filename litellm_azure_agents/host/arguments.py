@@ -15,6 +15,7 @@ from ..core import errors
 from ..core.attempts import Attempt, attempts
 from ..core.call import Call, read_limits
 from ..core.endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
+from ..core.headers import HeaderError, merged
 from ..core.json_values import as_object, as_text
 from ..core.options import OptionError, Options, Params, UnsupportedParam, parse_arguments
 from ..core.retry import PATIENCE
@@ -25,6 +26,7 @@ from ..responses.turn import ResponseTurn
 from ..threads.turn import ThreadTurn
 from .chunks import ChunkFactory
 from .connection import http_settings
+from .headers import headers_to_send
 from .health_check import HealthCheck
 from .names import ROUTE
 
@@ -140,9 +142,13 @@ def open_call(
     """
     seconds, retries = read_limits(context, timeout, max_retries)
     agent, version = context.agent, litellm_params.get("api_version")
-    sent = {str(name): str(value) for name, value in headers.items()}
+    context.clients_timeout = _is_clients_timeout(litellm_params)
+    context.detached = options.on_abandon == "detach"
+    fixed = options.fixed_headers or {}
+    context.secrets = lambda: fixed.values()
     target: Target | None = None
     try:
+        sent = headers_to_send(headers, options, litellm_params)
         check_agent(agent)
         base = resolve_base(api_base)
         if not _is_classic(agent, options):
@@ -151,6 +157,8 @@ def open_call(
             )
             request = litellm_params.get("proxy_server_request")
             sent = agent_headers(target, options, sent, metadata=metadata, request=request)
+    except HeaderError as error:
+        raise errors.bad_request(context, str(error), param="extra_headers") from None
     except ValueError as error:
         raise errors.bad_request(context, str(error)) from None
     call = Call(
@@ -163,7 +171,7 @@ def open_call(
         timeout=seconds,
         max_retries=retries,
         call_id=litellm_params.get("litellm_call_id"),
-        headers={**sent, "Accept": "text/event-stream, application/json"},
+        headers=merged(sent, fixed, {"Accept": "text/event-stream, application/json"}),
         drop_params=drops_params(litellm_params),
         stream=streamed,
         attempt=_attempt(litellm_params, base, agent, messages, options, params),
@@ -202,6 +210,16 @@ def body_keys(litellm_params: Mapping[str, Any]) -> set[str]:
     # LiteLLM leaves credentials out of this copy of the body, and names them beside it.
     secrets = request.get("credential_fields") or ()
     return {*body, *(extra if isinstance(extra, Mapping) else ()), *secrets} - {"headers"}
+
+
+def _is_clients_timeout(litellm_params: Mapping[str, Any]) -> bool:
+    """Whether a proxy's client chose the timeout, by its request's body or by a header."""
+    request = as_object(litellm_params.get("proxy_server_request"))
+    headers = {str(name).lower() for name in as_object(request.get("headers"))}
+    return bool(
+        body_keys(litellm_params) & {"timeout", "request_timeout", "stream_timeout"}
+        or headers & {"x-litellm-timeout", "x-litellm-stream-timeout"}
+    )
 
 
 def _is_classic(agent: str, options: Options) -> bool:

@@ -10,6 +10,7 @@ import litellm
 from ..core import errors
 from ..core.call import Call, read_limits
 from ..core.endpoint import API_VERSIONS, Endpoint, resolve_base
+from ..core.headers import HeaderError, developers, merged
 from ..drivers.connection import Connection, open_connection
 from ..drivers.pool import HttpSettings
 from .names import BUILTIN
@@ -47,12 +48,16 @@ def connect(
     if protocol == "responses":
         endpoint = Endpoint(f"{base}/openai/v1", api_version)
     seconds, retries = read_limits(context, timeout, max_retries)
+    try:
+        headers = developers(extra_headers or {})
+    except HeaderError as error:
+        raise errors.bad_request(context, str(error), param="extra_headers") from None
     call = Call(
         agent="",
         endpoint=endpoint,
         context=context,
         timeout=seconds,
         max_retries=retries,
-        headers={"Accept": "application/json", **(extra_headers or {})},
+        headers=merged(headers, {"Accept": "application/json"}),
     )
     return open_connection(call, http_settings(), scope=azure_scope, **credentials)

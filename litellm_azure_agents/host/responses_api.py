@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ..core import errors
 from ..core.actions import Reply, Request, ServerEvent
 from ..core.endpoint import check_id
-from ..core.options import OptionError, Options, parse_arguments
+from ..core.options import OptionError, Options, parse_arguments, sendable_value
 from ..drivers.aio import Playing
 from ..drivers.connection import Connection, Requests
 from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
@@ -150,6 +150,8 @@ def build_native_body(
         **given["response_api_optional_request_params"],
         **extra,
     }
+    if isinstance(litellm_params.get("proxy_server_request"), Mapping):
+        _check_guarded(options, extra)
     conversation = options.conversation_id
     if options.thread_id:
         if options.thread_id.startswith("conv"):
@@ -160,8 +162,29 @@ def build_native_body(
         body.setdefault("conversation", conversation)
     for name in (*NAMES_THE_AGENT, "extra_headers", "extra_query", "extra_body", "timeout"):
         body.pop(name, None)
-    plain: dict[str, Any] = _plain({n: v for n, v in body.items() if v is not None})
-    return plain
+    return {n: sendable_value(n, _plain(v)) for n, v in body.items() if v is not None}
+
+
+def _check_guarded(options: Options, extra: Mapping[str, Any]) -> None:
+    """Refuse a response's id under a name by which LiteLLM's proxy doesn't check whose it is.
+
+    It checks the field ``previous_response_id`` alone. Raises `OptionError`.
+    """
+    aliases = {"thread_id": options.thread_id, "conversation_id": options.conversation_id}
+    aliases |= {f"extra_body.{n}": extra.get(n) for n in ("previous_response_id", "conversation")}
+    for name, value in aliases.items():
+        value = value.get("id") if isinstance(value, Mapping) else value
+        if value is None or (name != "extra_body.previous_response_id" and _is_conversation(value)):
+            continue
+        raise OptionError(
+            f"{name} can't name a response here. Give its id as previous_response_id, a field of "
+            "the request itself",
+            name,
+        )
+
+
+def _is_conversation(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("conv")
 
 
 def _check_agent_fields(found: Mapping[str, Any], target: Target, context: errors.Context) -> None:

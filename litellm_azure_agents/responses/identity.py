@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.headers import CLIENT_PREFIX, IDENTITY, well_formed
 from ..core.options import Options
 from .target import Target
 
-CLIENT_PREFIX = "x-client-"
-"""Headers that the service passes on to the agent's code."""
-_IDENTITY_HEADERS = frozenset(
-    {"x-ms-user-identity", "x-agent-user-id", "x-ms-user-isolation-key", "x-ms-chat-isolation-key",
-     "x-agent-user-isolation-key", "x-agent-chat-isolation-key"}
-)  # fmt: skip
 _KEYS = {
     "key": "user_api_key_hash",
     "user": "user_api_key_user_id",
@@ -33,26 +28,27 @@ def agent_headers(
 
     ``metadata`` is the proxy's own (protocols D11), ``request`` the ``proxy_server_request``.
     Behind a proxy, identity headers of the request are dropped, since its client sent them. Raises
-    ValueError if the operator wants an identity and the proxy has none.
+    ValueError if the operator wants an identity and the proxy has none, and for a header that can't
+    be sent.
     """
     client: Mapping[str, Any] = {}
     given = dict(headers)
     if isinstance(request, Mapping):
         client = request.get("headers") or {}
-        given = {n: v for n, v in given.items() if n.lower() not in _IDENTITY_HEADERS}
+        given = {n: v for n, v in given.items() if n.lower() not in IDENTITY}
     passed = {
-        name: str(value)
+        name: value
         for name, value in client.items()
-        if name.lower().startswith(CLIENT_PREFIX) and not _has(given, name)
+        if str(name).lower().startswith(CLIENT_PREFIX) and not _has(given, name)
     }
     own = {name: value for name, value in target.headers.items() if not _has(given, name)}
     merged = {**own, **passed, **given}
     identity = _identity(options, metadata)
     if identity is not None:
         header = "x-agent-user-id" if target.style == "container" else "x-ms-user-identity"
-        merged = {n: v for n, v in merged.items() if n.lower() not in _IDENTITY_HEADERS}
+        merged = {n: v for n, v in merged.items() if n.lower() not in IDENTITY}
         merged[header] = identity
-    return merged
+    return well_formed(merged)
 
 
 def _identity(options: Options, metadata: Any) -> str | None:

@@ -404,7 +404,7 @@ class ResponseTurn(AgentTurn):
     def abandon(self) -> Steps:
         """Cancel a response in the background; one in the foreground ends with its connection."""
         response = self.machine.response
-        if not self._opened or not self._background:
+        if not self._opened or not self._background or self.call.context.detached:
             return
         if response is not None and response.get("status") in TERMINAL:
             return

@@ -412,7 +412,7 @@ class ThreadTurn(AgentTurn):
 
     def abandon(self) -> Steps:
         """Cancel the run, so that its thread is free, and delete what was uploaded for it."""
-        if self._finished:
+        if self._finished or self.call.context.detached:
             return
         yield from self._cancel()
         run = self.machine.run

@@ -198,6 +198,42 @@ class TrickledStream(Trickle):
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
+# -- on_abandon ----------------------------------------------------------------------------------
+
+
+def test_a_detached_run_goes_on(chat: Chat) -> None:
+    stream = litellm.completion(
+        **arguments(chat, text="say slowly: one two three"), stream=True, on_abandon="detach"
+    )
+    next(stream)
+    del stream
+    assert eventually(lambda: only_run(chat)["status"] == "completed")
+    assert not [path for _, path in chat.requests() if path.endswith("/cancel")]
+
+
+def test_a_detached_run_goes_on_after_a_timeout(chat: Chat) -> None:
+    text = "say slowly: one two three"
+    with pytest.raises(litellm.Timeout, match="The run goes on"):
+        chat(Way("sync"), "asst_slow", text, timeout=0.6, on_abandon="detach")
+    assert eventually(lambda: only_run(chat)["status"] == "completed")
+
+
+@pytest.mark.parametrize("policy", ["cancel", "detach"])
+def test_a_response_in_the_background(chat: Chat, policy: str) -> None:
+    chat.emulator.faults.add(stall_after_events=3, method="POST", times=1)
+
+    async def go() -> None:
+        stream = await litellm.acompletion(
+            **arguments(chat, "echo"), stream=True, background=True, on_abandon=policy
+        )
+        await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(go())
+    cancelled = [path for _, path in chat.requests() if path.endswith("/cancel")]
+    assert len(cancelled) == (policy == "cancel")
+
+
 # -- timeouts ------------------------------------------------------------------------------------
 
 

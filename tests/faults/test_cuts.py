@@ -17,7 +17,7 @@ import pytest
 from litellm_azure_agents.emulator import Emulator
 from tests.faults.proxy import Fault, FaultProxy, no_faults, once
 from tests.faults.size import size
-from tests.ways import WAYS, Result, Way, from_chunks
+from tests.support.ways import WAYS, Result, Way, from_chunks
 
 CUTS = size(2, 150)
 """Cuts of each scene, each way."""

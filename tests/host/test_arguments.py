@@ -35,7 +35,7 @@ def arguments(**given: Any) -> dict[str, Any]:
     return {
         "model": "agents/asst_rec", "messages": [USER], "api_base": BASE, "api_key": "k",
         "optional_params": {}, "litellm_params": {}, "headers": None, "timeout": 5.0,
-        "provider": "azure_ai", **given,
+        "provider": "azure_ai", "streamed": False, **given,
     }  # fmt: skip
 
 
@@ -221,7 +221,7 @@ def _not_found(request: Any) -> Any:
 
 def test_the_route_gives_the_same_errors() -> None:
     given = arguments(messages=[{"role": "user", "content": 5}])
-    given.pop("provider")
+    del given["provider"], given["streamed"]
     with pytest.raises(litellm.BadRequestError, match=r"messages\[0\]"):
         AgentsRoute.completion(acompletion=False, stream=False, **given)
 
@@ -246,3 +246,6 @@ def test_nothing_prepared_shows_a_secret() -> None:
         prepared = prepare(**arguments(**{"api_key": None, **given}))
         assert secret not in repr(prepared)
         assert prepared.connection.token.get() == secret
+    prepared = prepare(**arguments(optional_params={"fixed_headers": {"api-key": secret}}))
+    assert secret not in repr(prepared)
+    assert prepared.connection.call.headers["api-key"] == secret

@@ -18,7 +18,7 @@ import pytest
 from litellm._logging import verbose_logger
 
 from litellm_azure_agents.emulator import Emulator
-from tests.ways import WAYS, Way
+from tests.support.ways import WAYS, Way
 
 SECRET = "pl4nted-t0ken-Zq7XvB2mKd9RwL"
 """Of no pattern that a filter could know."""

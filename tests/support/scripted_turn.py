@@ -93,14 +93,9 @@ def call_of(agent: str, options: Mapping[str, Any]) -> Call:
 
 def outcome(turn: Any, service: ScriptedService) -> tuple[str, Exception | None]:
     """The text that a caller got, and the exception, if it ended in one: LiteLLM's own."""
-    failure: Exception | None = None
-    try:
-        service.play(turn.run())
-    except Exception as error:
-        if not type(error).__module__.startswith("litellm."):
-            raise
-        failure = error
-        service.play(turn.abandon())
+    failure = _failure(service, turn.run())
+    if failure is not None:
+        _failure(service, turn.abandon())  # drivers ignore how this one ends
     factory = ChunkFactory("azure_ai/agents/x")
     for delta in service.emitted:
         factory.chunk(delta, turn.ids).model_dump_json()
@@ -137,3 +132,14 @@ def play_response(
 
     turn = ResponseTurn(call_of("bob", mode), resolve_target(BASE, "bob"))
     return outcome(turn, ScriptedService(events, answer, dice))
+
+
+def _failure(service: ScriptedService, actions: Any) -> Exception | None:
+    """The exception of LiteLLM's that ``actions`` end in; any other is raised."""
+    try:
+        service.play(actions)
+    except Exception as error:
+        if not type(error).__module__.startswith("litellm."):
+            raise
+        return error
+    return None
