@@ -329,15 +329,11 @@ class ResponseTurn(AgentTurn):
         response = machine.response
         if response is None:
             error = errors.parse_error_object(machine.error or {})
-            raise errors.from_failure(
-                call.context, error.code, error.message, what="The response's event stream"
-            )
+            raise errors.from_failure(call.context, error, what="The response's event stream")
         status, response_id = response.get("status"), response.get("id")
         if status == "failed":
             failure = errors.parse_failure(response.get("error"))
-            raise errors.from_failure(
-                call.context, failure.code, failure.message, what=f"Response {response_id}"
-            )
+            raise errors.from_failure(call.context, failure, what=f"Response {response_id}")
         if status == "cancelled":
             raise errors.api_error(
                 call.context, f"Response {response_id} was cancelled by someone else"

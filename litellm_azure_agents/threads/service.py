@@ -212,18 +212,12 @@ def holding_run(reply: Reply) -> str | None:
     return found[0].rstrip(".") if found else ""
 
 
-def error_parts(payload: Json | None) -> tuple[str | None, str]:
-    """(code, message) of an ``error`` event, whatever its shape (unconfirmed, protocols A5)."""
-    error = errors.parse_error_object(payload or {})
-    return error.code, error.message
-
-
 def failed_run(context: Context, run: Json) -> Exception:
     """The exception for a run that ended failed, cancelled or expired."""
     status, run_id = run.get("status"), run.get("id")
     if status == "failed":
         failure = errors.parse_failure(run.get("last_error"))
-        return errors.from_failure(context, failure.code, failure.message, what=f"Run {run_id}")
+        return errors.from_failure(context, failure, what=f"Run {run_id}")
     if status == "expired":
         return errors.run_expired(context)
     if status == "cancelled":

@@ -349,7 +349,9 @@ class ThreadTurn(AgentTurn):
             yield from self._send_outputs(body)
         if machine.run is None:
             raise errors.from_failure(
-                call.context, *service.error_parts(machine.error), what="The run's event stream"
+                call.context,
+                errors.parse_error_object(machine.error or {}),
+                what="The run's event stream",
             )
         run = machine.run
         status = run.get("status")
