@@ -22,7 +22,7 @@ from ..core.retry import poll_intervals
 from ..protocol.turn import AgentTurn
 from . import history, payloads, refused
 from .content import Inputs
-from .items import finish_reason, map_usage
+from .items import map_usage
 from .machine import TERMINAL, ResponseMachine
 from .service import ResponseService, is_unknown_state, refusal_of
 from .target import Target
@@ -338,9 +338,8 @@ class ResponseTurn(AgentTurn):
             raise errors.api_error(
                 call.context, f"Response {response_id} was cancelled by someone else"
             )
-        reason = finish_reason(response)
-        if status == "completed" and any(machine.pending()):
-            reason = "tool_calls"
+        waits = status == "completed" and any(machine.pending())
+        reason = "tool_calls" if waits else self.finish_reason(response)
         machine.finish_calls(ask=call.options.approvals == "return")
         machine.start()
         yield from self._complete()

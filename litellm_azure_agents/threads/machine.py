@@ -244,11 +244,3 @@ def map_usage(usage: Any) -> Usage | None:
         prompt_details=("prompt_token_details", "prompt_tokens_details"),
         completion_details=("completion_token_details", "completion_tokens_details"),
     )
-
-
-def finish_reason(run: Json) -> str:
-    """``stop``, ``length`` or ``content_filter`` for a run that completed or ended incomplete."""
-    if run.get("status") != "incomplete":
-        return "stop"
-    reason = as_text(as_object(run.get("incomplete_details")).get("reason"))
-    return "length" if "token" in reason else "content_filter"

@@ -26,7 +26,6 @@ from .delivery import Delivery
 from .machine import (
     TERMINAL,
     RunMachine,
-    finish_reason,
     map_usage,
     pending_calls,
     waits_for_us,
@@ -369,7 +368,7 @@ class ThreadTurn(AgentTurn):
             usage = map_usage(run.get("usage"))
             if usage is None:
                 self.answer.fields(usage_unknown=True)
-            self.answer.finish(finish_reason(run), usage=usage, model=model)
+            self.answer.finish(self.finish_reason(run), usage=usage, model=model)
         else:
             raise service.failed_run(call.context, run)
         self._finished = True

@@ -13,7 +13,7 @@ from tests.support.classic_agent import HELLO, NEW, streamed
 from tests.support.new_agent import PROJECT
 from tests.support.playing import AGENTS, BASE
 from tests.support.response_streams import events_of, final, message, text
-from tests.support.thread_streams import ending, opening
+from tests.support.thread_streams import ending, opening, written
 from tests.support.ways import Way
 
 PROTOCOLS = ["threads", "responses"]
@@ -40,6 +40,16 @@ class EitherService:
         if self.protocol == "threads":
             return streamed()
         return stream((e["type"], e) for e in events_of([message("msg_1", text("Hello"))]))
+
+    def incomplete(self, **fields: Any) -> httpx.Response:
+        """An answer that was cut off, with these fields of its run or response."""
+        if self.protocol == "threads":
+            return stream([*opening(), *written("msg_1", ["Cut of"]),
+                           *ending("incomplete", **fields)])  # fmt: skip
+        events = events_of([message("msg_1", text("Cut of"))])
+        events[-1] |= {"type": "response.incomplete"}
+        events[-1]["response"] |= {"status": "incomplete", **fields}
+        return stream((e["type"], e) for e in events)
 
     def failed(self, error: dict[str, Any]) -> httpx.Response:
         if self.protocol == "threads":
