@@ -75,6 +75,7 @@ class ResponseTurn(AgentTurn):
 
     def converse(self) -> Steps:
         body = payloads.build_body(self.call, self.target, polling=self._polling)
+        self._ours |= refused.defaults(body)
         inputs = Inputs(self.call, self.files)
         plan = history.plan(self.call, self.target, inputs)
         body.update((yield from self._tools()))

@@ -25,11 +25,16 @@ class EitherService:
 
     def __init__(self, protocol: str, router: respx.Router) -> None:
         self.protocol = protocol
+        self.router = router
         self.base = BASE if protocol == "threads" else PROJECT
         self.route = router.post(NEW if protocol == "threads" else RESPONSES)
 
     def answers(self, *replies: httpx.Response) -> None:
         self.route.mock(side_effect=list(replies))
+
+    def sent(self) -> Any:
+        """The body of the last request that made a run or response."""
+        return json.loads(self.route.calls.last.request.content)
 
     def ask(self, way: Way, **arguments: Any) -> Any:
         model = f"azure_ai/agents/{AGENTS[self.protocol]}"
