@@ -29,6 +29,7 @@ from .machine import (
     map_usage,
     pending_calls,
     waits_for_us,
+    why_stuck,
 )
 from .run_body import build_run_body
 from .steps import SEARCH_CONTENT, calls_of, split_steps
@@ -335,6 +336,9 @@ class ThreadTurn(AgentTurn):
         """Turn the state in which the run stopped into the end of the answer, or an error."""
         call, machine = self.call, self.machine
         while machine.run is not None and machine.run.get("status") == "requires_action":
+            stuck = why_stuck(machine.run)
+            if stuck is not None:
+                raise service.stuck_run(call.context, machine.run, stuck)
             if waits_for_us(machine.run) and not pending_calls(machine.run):
                 raise errors.internal(call.context, "The run waits for calls that have no ids")
             if not pending_calls(machine.run):
