@@ -52,8 +52,9 @@ def says_nothing(content: Any) -> bool:
 
 def _is_empty_text(part: Any) -> bool:
     if isinstance(part, Mapping):
-        return part.get("type") in ("text", "input_text", "output_text") and not part.get("text")
-    return part == ""
+        kinds = ("text", "input_text", "output_text")
+        return part.get("type") in kinds and not as_text(part.get("text"))
+    return bool(part == "")
 
 
 def assistant_text(message: Mapping[str, Any]) -> str:
