@@ -358,9 +358,15 @@ class Answer:
             self._give_arguments(call, call.arguments.add(piece))
 
     def whole_tool_call(self, key: Hashable, *, id: str, name: str, arguments: str) -> None:
-        """The call is complete: give out what was not given out of it yet."""
+        """The call is complete: give out what was not given out of it yet.
+
+        Clients read arguments as JSON, so those of a function without parameters are ``{}``.
+        """
         self.tool_call(key, id=id, name=name)
         call = self._calls[key]
+        if not arguments.strip():
+            told = "" if call.arguments.doubtful else call.arguments.text
+            arguments = told if told.strip() else call.arguments.given + "{}"
         self._give_arguments(call, call.arguments.finish(arguments))
         if call.arguments.revised and same_json(call.arguments.given, arguments):
             call.arguments.revised = False  # other white space, say

@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.json_values import sendable
+from .parts import says_nothing
 
 Message = Mapping[str, Any]
 
+NOTHING = "the last message says nothing; give it 'content'"
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -57,9 +59,10 @@ def check_messages(messages: Any) -> list[Message]:
         )
     checked = [_checked(message) for message in messages]
     last = checked[-1]
-    said = ("content", "tool_calls", "function_call", "refusal")
-    if last.get("role") in ("user", "assistant") and not any(last.get(name) for name in said):
-        raise MessageError("the last message says nothing; give it 'content'", messages[-1])
+    said = any(last.get(name) for name in ("tool_calls", "function_call", "refusal"))
+    silent = says_nothing(last.get("content")) and not said
+    if last.get("role") in ("user", "assistant") and silent:
+        raise MessageError(NOTHING, messages[-1])
     return checked
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.json_values import as_object, as_text
 
 if TYPE_CHECKING:
     from .uploads import Incoming
+
+
+TEXT_TYPES = ("text", "input_text", "output_text", "refusal")
+"""Types of parts that are text."""
 
 
 def text_of(content: Any) -> str:
@@ -25,17 +29,32 @@ def text_of(content: Any) -> str:
         for part in content:
             if isinstance(part, str):
                 texts.append(part)
-            elif isinstance(part, Mapping) and part.get("type") in (
-                "text", "input_text", "output_text", "refusal",
-            ):  # fmt: skip
+            elif isinstance(part, Mapping) and part.get("type") in TEXT_TYPES:
                 texts.append(str(part.get("text") or part.get("refusal") or ""))
             else:
                 kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
                 raise ValueError(f"a content part of type {kind!r} is not possible here: text only")
-        return "\n".join(texts)
+        return "\n".join(filter(None, texts))
     raise ValueError(
         f"message content is a string or a list of parts, not {type(content).__name__}"
     )
+
+
+def with_content(parts: Sequence[Any]) -> list[Any]:
+    """The parts but for texts that are empty, which the service takes nowhere."""
+    return [part for part in parts if not _is_empty_text(part)]
+
+
+def says_nothing(content: Any) -> bool:
+    """Whether a message's content is nothing, or nothing but empty texts."""
+    return not content or (isinstance(content, list) and not with_content(content))
+
+
+def _is_empty_text(part: Any) -> bool:
+    if isinstance(part, Mapping):
+        kinds = ("text", "input_text", "output_text")
+        return part.get("type") in kinds and not as_text(part.get("text"))
+    return bool(part == "")
 
 
 def assistant_text(message: Mapping[str, Any]) -> str:
@@ -68,7 +87,7 @@ def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, A
     built: dict[str, Any] = {"role": "user", "content": ""}
     parts: list[dict[str, Any]] = []
     names: list[str] = []
-    for part in content:
+    for part in with_content(content):
         kind = part.get("type") if isinstance(part, Mapping) else None
         if isinstance(part, str):
             parts.append({"type": "text", "text": part})
@@ -80,7 +99,8 @@ def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, A
             file = as_object(part.get("image_file"))
             if not as_text(file.get("file_id")):
                 raise ValueError("an image_file part needs {'image_file': {'file_id': …}}")
-            parts.append({"type": "image_file", "image_file": dict(file)})
+            given = {name: file[name] for name in ("file_id", "detail") if file.get(name)}
+            parts.append({"type": "image_file", "image_file": given})
         elif kind == "file":
             names.append(incoming.file(built, part.get("file")))
         elif kind in ("input_audio", "audio", "video_url", "video"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ..content.parts import text_of
+from ..content.parts import TEXT_TYPES, text_of
+from ..core.json_values import as_text
 from .history import HistoryError
 
 APPROVAL_FUNCTION = "mcp_approval_request"
@@ -18,18 +20,25 @@ _NO = frozenset({"false", "no", "n", "deny", "denied", "reject", "rejected", "re
 
 
 def result_text(content: Any) -> str:
-    """A tool message's content as the string that the service takes; JSON values are dumped."""
+    """A tool message's content as the string that the service takes; JSON values are dumped.
+
+    What is no text (pictures, files) is left out, and a note says so to the agent.
+    """
     if isinstance(content, Mapping) or (
         isinstance(content, list) and not all(_is_part(part) for part in content)
     ):
         return json.dumps(content, ensure_ascii=False)
-    if content is None or isinstance(content, (str, list)):
-        return text_of(content)
-    return json.dumps(content)
+    if isinstance(content, list):
+        texts = [part for part in content if isinstance(part, str) or part["type"] in TEXT_TYPES]
+        kinds = Counter(part["type"] for part in content if part not in texts)
+        note = ", ".join(f"{times} x {kind}" for kind, times in kinds.items())
+        left_out = [f"[left out, since results are text here: {note}]"] if note else []
+        return "\n".join(filter(None, [text_of(texts), *left_out]))
+    return text_of(content) if content is None or isinstance(content, str) else json.dumps(content)
 
 
 def _is_part(part: Any) -> bool:
-    return isinstance(part, str) or (isinstance(part, Mapping) and part.get("type") is not None)
+    return isinstance(part, str) or (isinstance(part, Mapping) and bool(as_text(part.get("type"))))
 
 
 def parse_approval(text: str, message: Mapping[str, Any]) -> bool:

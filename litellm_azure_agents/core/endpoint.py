@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 API_VERSIONS = ("v1", "2025-05-01", "2025-05-15-preview")
 """Known versions of the classic protocol (protocols A1); the first is the default."""
@@ -14,6 +14,8 @@ API_VERSIONS = ("v1", "2025-05-01", "2025-05-15-preview")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,255}")
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}(?::[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})?")
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_VERSION = "api-version"
+_CLASSIC_RESOURCES = re.compile(r"(/api/projects/[^/]+)/(?:threads|assistants)(?:/.*)?$")
 _BASE_VARIABLES = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
 
 
@@ -58,7 +60,11 @@ def base_from_environment(environ: Mapping[str, str] = os.environ) -> str | None
 
 
 def resolve_base(api_base: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """The project endpoint from ``api_base`` or the environment. Raises ValueError if unusable."""
+    """The project endpoint from ``api_base`` or the environment. Raises ValueError if unusable.
+
+    Whole URLs are taken too: `version_in` reads the api-version of their query, and a project's
+    threads or agents at their end are left out.
+    """
     base = api_base or base_from_environment(environ)
     if not base:
         raise ValueError(
@@ -66,7 +72,7 @@ def resolve_base(api_base: str | None, environ: Mapping[str, str] = os.environ) 
             "'https://<account>.services.ai.azure.com/api/projects/<project>' or set "
             + " or ".join(_BASE_VARIABLES)
         )
-    base = base.strip().rstrip("/")
+    base = base.strip()
     try:
         parts = urlsplit(base)
         usable = parts.scheme in ("http", "https") and parts.netloc and parts.port != 0
@@ -74,6 +80,16 @@ def resolve_base(api_base: str | None, environ: Mapping[str, str] = os.environ) 
         usable = False
     if not usable or _NOT_IN_URLS.search(base):
         raise ValueError(f"the project endpoint {base!r} is not an http(s) URL")
-    if parts.query or parts.fragment or parts.username:
-        raise ValueError("the project endpoint must not carry a query, a fragment or credentials")
-    return base
+    other = [name for name, _ in parse_qsl(parts.query, True) if name.lower() != _VERSION]
+    if other or parts.username:
+        raise ValueError(
+            "the project endpoint must not carry credentials, nor a query but for api-version"
+        )
+    path = _CLASSIC_RESOURCES.sub(r"\1", parts.path.rstrip("/"))
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def version_in(api_base: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The api-version in the query of the endpoint that `resolve_base` reads, None if none."""
+    query = urlsplit((api_base or base_from_environment(environ) or "").strip()).query
+    return next((value for name, value in parse_qsl(query) if name.lower() == _VERSION), None)

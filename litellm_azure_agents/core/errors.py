@@ -45,8 +45,9 @@ from litellm import exceptions
 from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
 from .actions import Lost, Reply
+from .json_values import as_object
 from .redact import scrub, without
-from .retry import retry_after_in_text
+from .retry import retry_after, retry_after_in_text
 
 __all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
 
@@ -57,10 +58,9 @@ _REQUEST_ID_HEADERS = (
     "x-ms-request-id",
     "x-ms-client-request-id",
 )
-_PASSED_HEADERS = (*_REQUEST_ID_HEADERS, "retry-after", "retry-after-ms", "x-ms-retry-after-ms")
-_CONTEXT_LENGTH = re.compile(
-    r"context_length_exceeded|maximum context length|context window|string_above_max_length", re.I
-)
+_RETRY_HEADERS = ("retry-after", "retry-after-ms", "x-ms-retry-after-ms")
+_PASSED_HEADERS = (*_REQUEST_ID_HEADERS, *_RETRY_HEADERS)
+_CONTEXT_LENGTH = re.compile(r"context_length_exceeded|maximum context length|context window", re.I)
 _CONTENT_FILTER = re.compile(
     r"content_filter|content_policy|content management policy|responsibleai", re.I
 )
@@ -240,6 +240,8 @@ class ServiceError:
     message: str
     code: str | None = None
     param: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The error object as it came, which may say more: which content filter stopped what."""
 
 
 def parse_error(reply: Reply) -> ServiceError:
@@ -257,9 +259,9 @@ def parse_error_object(data: Mapping[str, Any]) -> ServiceError:
     if isinstance(inner, str):
         return ServiceError(message=inner)
     error: Mapping[str, Any] = inner if isinstance(inner, dict) else data
-    nested = error.get("innererror")
+    nested = _inner_error(error)
     code = error.get("code") or error.get("statusCode")
-    if isinstance(nested, dict) and nested.get("code"):
+    if nested.get("code"):
         code = f"{code}/{nested['code']}"
     message = error.get("message")
     details = error.get("details")
@@ -270,7 +272,22 @@ def parse_error_object(data: Mapping[str, Any]) -> ServiceError:
         message=str(message) if message else json.dumps(data)[:500],
         code=str(code) if code is not None else None,
         param=str(param) if param is not None else None,
+        given=error,
     )
+
+
+def _inner_error(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Azure's details of an error, {} if it has none. Its services spell the name differently."""
+    return as_object(error.get("innererror")) or as_object(error.get("inner_error"))
+
+
+def wait_asked_for(reply: Reply, now: float) -> float | None:
+    """Seconds after which a refused request may be sent again, None if the reply doesn't say.
+
+    Headers win over the text of the error ("Please retry after 26 seconds").
+    """
+    asked = retry_after(reply.headers, now)
+    return retry_after_in_text(parse_error(reply).message) if asked is None else asked
 
 
 def parse_failure(failure: Any) -> ServiceError:
@@ -300,6 +317,8 @@ def from_reply(context: Context, reply: Reply, *, doing: str, hint: str | None =
     message = (
         f"The service could not {doing}: {error.message} [{', '.join(details)}] ({context.where()})"
     )
+    if reply.status in (429, 503):
+        headers = _with_retry_after(headers, error)
     hint = hint or _HINTS.get(302 if 300 <= reply.status < 400 else reply.status)
     if reply.status == 404 and _is_callers(context, error.message):
         # Without this header a Router would stop using the deployment for everybody.
@@ -323,15 +342,21 @@ _HINTS = {
 }
 
 
-def from_failure(context: Context, code: str | None, message: str, *, what: str) -> Exception:
+def _with_retry_after(headers: Mapping[str, str], error: ServiceError) -> dict[str, str]:
+    """``headers`` with the seconds that only the text of the error names."""
+    seconds = retry_after_in_text(error.message)
+    if seconds is None or any(name in headers for name in _RETRY_HEADERS):
+        return dict(headers)
+    return {**headers, "retry-after": f"{seconds:g}"}
+
+
+def from_failure(context: Context, error: ServiceError, *, what: str) -> Exception:
     """The exception for a run or response that the service reports as failed."""
-    error = ServiceError(message=message, code=code)
+    code, message = error.code, error.message
     text = f"{what} failed: {message or 'no reason given'} [code {code}] ({context.where()})"
     lowered = (code or "").lower()
     if lowered == "rate_limit_exceeded":
-        seconds = retry_after_in_text(message)
-        headers = {} if seconds is None else {"retry-after": f"{seconds:g}"}
-        return _by_status(context, 429, text, error, headers)
+        return _by_status(context, 429, text, error, _with_retry_after({}, error))
     if lowered == "context_length_exceeded" or _CONTENT_FILTER.search(lowered):
         return _by_status(context, 400, text, error, {})
     if lowered in _CALLERS_FAULT or "image" in lowered:
@@ -375,10 +400,29 @@ def _by_status(
         kind = exceptions.ContentPolicyViolationError
     elif kind is None and status >= 500:
         kind = exceptions.InternalServerError
+    body = _body(context, message, error.param, error.code)
+    if kind is exceptions.ContentPolicyViolationError:
+        details = {"provider_specific_fields": _filter_details(error), "body": body}
+        return _error(kind, context, message, response=response, **details)
     if kind is not None:
         return _error(kind, context, message, response=response)
-    body = _body(context, message, error.param, error.code)
     return _error(exceptions.BadRequestError, context, message, response=response, body=body)
+
+
+def _filter_details(error: ServiceError) -> dict[str, Any]:
+    """Which content filter stopped what, under the names of LiteLLM's own Azure provider."""
+    given = _scrubbed(error.given)
+    inner = _inner_error(given) or None
+    return {"innererror": inner, "inner_error": inner, "azure_error": given or None}
+
+
+def _scrubbed(value: Any) -> Any:
+    """``value`` with its texts freed of secrets."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {name: _scrubbed(inner) for name, inner in value.items()}
+    return [_scrubbed(item) for item in value] if isinstance(value, list) else value
 
 
 _CLASSES: dict[int, Callable[..., Exception]] = {

@@ -22,9 +22,13 @@ MAX_OBEYED_WAIT = 120.0
 POLL_START, POLL_MAX = 0.25, 2.0
 """Seconds between two polls of a run: the first interval and the longest."""
 
-_AGAIN = re.compile(
-    r"(?:try|retry)\w*\s+(?:again\s+)?(?:in|after)\s+(\d+(?:\.\d+)?)\s*(m?s|\w*)", re.I
+_AGAIN = re.compile(r"(?:try|retry)\w*\s+(?:again\s+)?(?:in|after)\s+(?=\d)", re.I)
+_DURATION = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(ms|millisec\w*|s(?:ec\w*)?|m(?:in\w*)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)?"
+    r"(?![a-z])[\s,]*(?:and\s+)?",
+    re.I,
 )
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def is_retryable(reply: Reply) -> bool:
@@ -56,14 +60,22 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def retry_after_in_text(message: str) -> float | None:
     """Seconds in a text such as "Try again in 17 seconds." (protocols A4), or None."""
-    found = _AGAIN.search(message)
-    if not found:
+    begin = _AGAIN.search(message)
+    if not begin:
         return None
-    seconds = float(found[1])
-    unit = found[2].lower()
-    if unit.startswith(("ms", "milli")):
-        return seconds / 1000
-    return seconds * 60 if unit.startswith("min") else seconds
+    seconds, position = 0.0, begin.end()
+    while found := _DURATION.match(message, position):  # "1m30s", "2 minutes and 5 seconds"
+        if found[2] is None and position > begin.end():
+            break  # a number that says something else
+        seconds += float(found[1]) * _unit(found[2])
+        position = found.end()
+    return seconds if position > begin.end() else None
+
+
+def _unit(name: str | None) -> float:
+    """Seconds in a unit of time; a number without one counts seconds."""
+    unit = (name or "s").lower()
+    return 0.001 if unit.startswith(("ms", "milli")) else _UNITS[unit[0]]
 
 
 def poll_intervals(start: float | None) -> Callable[[], float]:

@@ -14,7 +14,7 @@ from ..content.messages import Message, check_messages, describe
 from ..core import errors
 from ..core.attempts import Attempt, attempts
 from ..core.call import Call, read_limits
-from ..core.endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base
+from ..core.endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base, version_in
 from ..core.headers import HeaderError, merged
 from ..core.json_values import as_object, as_text
 from ..core.options import OptionError, Options, Params, UnsupportedParam, parse_arguments
@@ -150,10 +150,14 @@ def open_call(
     try:
         sent = headers_to_send(headers, options, litellm_params)
         check_agent(agent)
-        base = resolve_base(api_base)
+        base, pasted = resolve_base(api_base), version_in(api_base)
         if not _is_classic(agent, options):
             target = resolve_target(
-                base, agent, style=options.endpoint_style, api_version=version and str(version)
+                base,
+                agent,
+                style=options.endpoint_style,
+                api_version=version and str(version),
+                pasted_version=pasted,
             )
             request = litellm_params.get("proxy_server_request")
             sent = agent_headers(target, options, sent, metadata=metadata, request=request)
@@ -163,7 +167,7 @@ def open_call(
         raise errors.bad_request(context, str(error)) from None
     call = Call(
         agent=agent,
-        endpoint=Endpoint(base, str(version or API_VERSIONS[0])),
+        endpoint=Endpoint(base, str(version or pasted or API_VERSIONS[0])),
         context=context,
         messages=messages,
         options=options,

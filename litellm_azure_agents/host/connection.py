@@ -9,7 +9,7 @@ import litellm
 
 from ..core import errors
 from ..core.call import Call, read_limits
-from ..core.endpoint import API_VERSIONS, Endpoint, resolve_base
+from ..core.endpoint import API_VERSIONS, Endpoint, resolve_base, version_in
 from ..core.headers import HeaderError, developers, merged
 from ..drivers.connection import Connection, open_connection
 from ..drivers.pool import HttpSettings
@@ -40,11 +40,11 @@ def connect(
     """
     context = errors.Context(model=api_base or "", provider=BUILTIN, agent="")
     try:
-        base = resolve_base(api_base)
+        base, pasted = resolve_base(api_base), version_in(api_base)
     except ValueError as error:
         raise errors.bad_request(context, str(error)) from None
     context = errors.Context(model=base, provider=BUILTIN, agent="")
-    endpoint = Endpoint(base, api_version or API_VERSIONS[0])
+    endpoint = Endpoint(base, api_version or pasted or API_VERSIONS[0])
     if protocol == "responses":
         endpoint = Endpoint(f"{base}/openai/v1", api_version)
     seconds, retries = read_limits(context, timeout, max_retries)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import litellm
 from litellm.exceptions import BadRequestError
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.llms.openai.chat.gpt_transformation import OpenAIGPTConfig
@@ -83,6 +84,87 @@ class OneRoute(CustomLogger):
                 kwargs["custom_llm_provider"] = BUILTIN
             return kwargs
         return None
+
+
+# -- registration ------------------------------------------------------------------------------
+
+
+def _setup(original: Original) -> Original:
+    """LiteLLM calls this before every request, and a proxy does when it reads its configuration.
+
+    Both other plugins and a proxy's configuration may have replaced the whole map by then.
+    """
+
+    def custom_llm_setup() -> None:
+        from .registration import handler, put_first
+
+        put_first(handler)
+        original()
+
+    return custom_llm_setup
+
+
+# -- what LiteLLM knows of a model -------------------------------------------------------------
+
+
+def _facts(agent: str) -> dict[str, Any]:
+    """What is true for an agent, whatever its model is. An answer's format belongs to a new agent's
+    definition, so only a classic one takes the schema of a call."""
+    classic = agent.startswith("asst_")
+    return {
+        "mode": "chat",
+        "supports_system_messages": True,
+        "supports_function_calling": True,
+        "supports_parallel_function_calling": True,
+        "supports_tool_choice": True,
+        "supports_vision": True,
+        "supports_response_schema": classic,
+        "supports_pdf_input": not classic,
+        "supports_native_streaming": True,
+        "supports_audio_input": False,
+        "supports_audio_output": False,
+        "supports_assistant_prefill": False,
+    }
+
+
+def _registered(agent: str) -> dict[str, Any]:
+    """What somebody has told LiteLLM of this agent (`litellm.register_model`)."""
+    names = (f"{BUILTIN}/{ROUTE}{agent}", f"{PROVIDER}/{agent}")
+    rows = (litellm.model_cost.get(name) for name in names)
+    return {n: v for row in rows for n, v in (row or {}).items() if v is not None}
+
+
+def _supports(original: Original) -> Original:
+    def supports_factory(model: str, custom_llm_provider: str | None, key: str) -> bool:
+        agent = agent_in(model, custom_llm_provider)
+        if agent is None:
+            return bool(original(model, custom_llm_provider, key))
+        return {**_facts(agent), **_registered(agent)}.get(key) is True
+
+    return supports_factory
+
+
+def _model_info(original: Original) -> Original:
+    """Prices and limits are those of the agent's model, which LiteLLM doesn't know: None."""
+
+    def _build_model_info(model: str, custom_llm_provider: str | None = None, *more: Any,
+                          **kwargs: Any) -> Any:  # fmt: skip
+        agent = agent_in(model, custom_llm_provider)
+        if agent is None:
+            return original(model, custom_llm_provider, *more, **kwargs)
+        ours = PROVIDER in (custom_llm_provider, model.partition("/")[0])
+        unknown = ("max_tokens", "max_input_tokens", "max_output_tokens", "input_cost_per_token",
+                   "output_cost_per_token")  # fmt: skip
+        return {
+            **dict.fromkeys(unknown),
+            **_facts(agent),
+            "key": f"{PROVIDER}/{agent}" if ours else f"{BUILTIN}/{ROUTE}{agent}",
+            "litellm_provider": PROVIDER if ours else BUILTIN,
+            "supported_openai_params": list(_SUPPORTED),
+            **_registered(agent),
+        }
+
+    return _build_model_info
 
 
 # -- chat completions --------------------------------------------------------------------------
@@ -200,6 +282,9 @@ _CACHE = "litellm.caching.caching_handler:LLMCachingHandler"
 _HTTP_HANDLER = "litellm.responses.main:base_llm_http_handler"
 
 OVERRIDES: dict[tuple[str, ...], Callable[[Original], Any]] = {
+    ("litellm.utils:custom_llm_setup",): _setup,
+    ("litellm.utils:supports_factory", "litellm.utils:_supports_factory"): _supports,
+    ("litellm.utils:_build_model_info",): _model_info,
     ("litellm.llms.azure_ai.agents:AzureAIAgentsConfig",): lambda _: AgentsRoute,
     (
         "litellm.llms.azure_ai.common_utils:AzureFoundryModelInfo.get_azure_ai_config_for_model",

@@ -26,7 +26,8 @@ _NEEDED = (
     "litellm:client_session",
     "litellm:aclient_session",
     "litellm:ssl_verify",
-    "litellm.utils:custom_llm_setup",
+    "litellm:model_cost",
+    "litellm.utils:_cached_get_model_info.cache_clear",
     "litellm.types.utils:ModelResponse._hidden_params",
     "litellm.types.utils:ModelResponseStream._hidden_params",
     "litellm.integrations.custom_logger:CustomLogger.async_pre_call_deployment_hook",
@@ -55,9 +56,7 @@ def register() -> None:
     """
     with _lock:
         replacements = [] if _undo else _replacements()
-        # The map is looked at every time: a proxy's configuration replaces it as a whole.
-        if not any(entry.get("provider") == PROVIDER for entry in litellm.custom_provider_map):
-            litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
+        put_first(handler)
         litellm.utils.custom_llm_setup()  # type: ignore[no-untyped-call]
         if _undo:
             return
@@ -70,6 +69,21 @@ def register() -> None:
             _replace(owner, name, override)
 
 
+def put_first(ours: AzureAgents) -> None:
+    """Make LiteLLM find our handler for our provider, whatever else the map has.
+
+    Older versions of LiteLLM take the last entry of a provider, newer ones the first that is a
+    `CustomLLM`. So there is one, at the place of the first; a handler of ours that is there stays.
+    """
+    entries = litellm.custom_provider_map
+    mine = [entry for entry in entries if entry.get("provider") == PROVIDER]
+    if len(mine) == 1 and isinstance(mine[0].get("custom_handler"), AzureAgents):
+        return
+    found = next((e for e in mine if isinstance(e.get("custom_handler"), AzureAgents)), None)
+    others = [entry for entry in entries if entry.get("provider") != PROVIDER]
+    entries[:] = [found or {"provider": PROVIDER, "custom_handler": ours}, *others]
+
+
 def unregister() -> None:
     """Give LiteLLM back as it was before `register`."""
     with _lock:
@@ -80,6 +94,7 @@ def unregister() -> None:
         ]
         _remove(litellm.provider_list, PROVIDER)
         _remove(litellm._custom_providers, PROVIDER)
+        litellm.utils._cached_get_model_info.cache_clear()  # what it was told of agents
 
 
 def _replacements() -> list[tuple[Any, str, Callable[[Any], Any]]]:

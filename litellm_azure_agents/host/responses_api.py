@@ -30,7 +30,7 @@ from .names import BUILTIN, PROVIDER, ROUTE
 
 PASSED = ("conversation", "structured_inputs", "agent_session_id")
 """Fields of a request that LiteLLM doesn't know, and hands over among its own parameters."""
-NAMES_THE_AGENT = ("agent_reference", "agent", "model")
+NAMES_THE_AGENT = ("agent_reference", "agent")
 
 
 # -- creating a response -----------------------------------------------------------------------
@@ -143,7 +143,10 @@ def build_native_body(
     extra: Mapping[str, Any],
     options: Options,
 ) -> dict[str, Any]:
-    """The body to send, without the fields that name an agent or a model."""
+    """The body to send, without the fields that name an agent.
+
+    A ``model`` can be given in ``extra_body`` only: LiteLLM's own names the agent.
+    """
     body: dict[str, Any] = {
         "input": given["input"],
         **{n: litellm_params[n] for n in PASSED if litellm_params.get(n) is not None},

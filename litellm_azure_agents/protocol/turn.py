@@ -12,8 +12,9 @@ from ..core import errors
 from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Silence, Steps
 from ..core.call import Call
 from ..core.exchange import LostAnswer
-from ..core.json_values import JsonObject
+from ..core.json_values import Json, JsonObject
 from ..core.options import OptionError
+from .finish import finish_reason, incomplete_reason
 from .machine import EventMachine
 
 LAST_LOOK = 2.0
@@ -111,6 +112,16 @@ class AgentTurn(ABC):
             deltas = self.answer.take()
             if deltas:
                 yield Emit(deltas)
+
+    def finish_reason(self, ended: Json) -> str:
+        """The finish reason of a run or response that completed or is incomplete.
+
+        Of an incomplete one the service's own reason is given out as well.
+        """
+        reason = incomplete_reason(ended)
+        if reason is not None:
+            self.answer.fields(incomplete_reason=reason)
+        return finish_reason(ended)
 
     def drain(self) -> Actions[JsonObject | None]:
         """Read one more batch of what a cancelled request still brings.

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..content.file_service import FileService
-from ..content.parts import image_of, text_of
+from ..content.parts import image_of, text_of, with_content
+from ..content.tools import cleaned
 from ..content.uploads import Place, Uploads
 from ..core.actions import Steps
 from ..core.call import Call
@@ -33,7 +34,7 @@ class Inputs(Uploads):
         """A user message's content; raises ValueError for parts that an agent can't take."""
         if not isinstance(content, list):
             return text_of(content)
-        parts = [self._part(part) for part in content]
+        parts = [self._part(part) for part in with_content(content)]
         if len(parts) == 1 and parts[0]["type"] == "input_text":
             return str(parts[0]["text"])
         return parts
@@ -60,7 +61,7 @@ class Inputs(Uploads):
             file = part.get("file")
             return self._file(file if isinstance(file, dict) else {})
         if kind in ("input_image", "input_file"):
-            return dict(part)
+            return cleaned(part)
         if kind in ("input_audio", "audio", "video_url", "video"):
             raise ValueError(f"an agent takes text, images and files, no {kind}")
         raise ValueError(f"a content part of type {kind!r} can't be given to an agent")

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..content.messages import about
-from ..content.parts import assistant_text, text_of
+from ..content.messages import NOTHING, about
+from ..content.parts import assistant_text, says_nothing, text_of
 from ..continuity.call_ids import CallRef, Owner, decode
 from ..continuity.history import HistoryError, read_history
 from ..continuity.tool_results import APPROVAL_FUNCTION, parse_approval, result_text
@@ -174,9 +174,10 @@ class _Items:
             for call in _calls_of(messages[start - 1]):
                 self._wait_for(call)
         last = max((i for i, m in enumerate(messages) if m.get("role") == "assistant"), default=-1)
+        newest = max((i for i, m in enumerate(messages) if not is_system(m)), default=-1)
         for index in range(start, len(messages)):
             with about(messages[index]):
-                self._add(messages[index], pending=index > last)
+                self._add(messages[index], pending=index > last, newest=index == newest)
         if self._open:
             raise HistoryError(f"results are missing for {self._names()}")
 
@@ -184,11 +185,14 @@ class _Items:
         if text:
             self.built.append({"type": "message", "role": role, "content": text})
 
-    def _add(self, message: Message, *, pending: bool) -> None:
+    def _add(self, message: Message, *, pending: bool, newest: bool) -> None:
         role = message.get("role")
         if is_system(message):
             if self._options.system_messages == "additional":
                 self.add_text(str(role), text_of(message.get("content")))
+        elif role == "user" and says_nothing(message.get("content")):
+            if newest:
+                raise ValueError(NOTHING)
         elif role == "user":
             self._cancel_open(pending=pending)
             content = self._inputs.content(message.get("content"))
@@ -274,7 +278,7 @@ def _approval_response(request_id: str, approve: bool) -> JsonObject:
 def _call_item(call: Message) -> JsonObject:
     function = call.get("function") or {}
     service_id = _service_id(call.get("id"))
-    arguments = function.get("arguments") or ""
+    arguments = str(function.get("arguments") or "").strip() or "{}"
     if function.get("name") == APPROVAL_FUNCTION:
         try:
             asked = json.loads(arguments)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..core.deltas import Usage, read_usage
-from ..core.json_values import Json, as_object, as_objects, as_text
+from ..core.json_values import Json, as_objects, as_text
 
 CLIENT_CALLS = frozenset(
     {"custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call"}
@@ -110,11 +110,3 @@ def consent_text(item: Json) -> str:
     """What the user has to do before the agent can use a tool in their name."""
     label = item.get("server_label") or item.get("name") or "a tool"
     return f"Please sign in to let the agent use {label}: {item.get('consent_link') or ''}".rstrip()
-
-
-def finish_reason(response: Json) -> str:
-    """``stop``, ``length`` or ``content_filter`` for a response that completed or is incomplete."""
-    if response.get("status") != "incomplete":
-        return "stop"
-    reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
-    return "length" if "token" in reason else "content_filter"

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..content import tools
 from ..content.parts import text_of
 from ..core.call import Call
 from ..core.json_values import as_object, as_objects, as_text
@@ -85,7 +86,8 @@ def build_text(response_format: Mapping[str, Any] | str | None) -> JsonObject | 
     if isinstance(response_format, str):
         return {"format": {"type": "text" if response_format == "auto" else response_format}}
     if response_format.get("type") == "json_schema":
-        return {"format": {"type": "json_schema", **as_object(response_format.get("json_schema"))}}
+        schema = tools.cleaned(as_object(response_format.get("json_schema")))
+        return {"format": {"type": "json_schema", **schema}}
     return {"format": dict(response_format)}
 
 
@@ -105,14 +107,12 @@ def caller_tools(call: Call) -> list[JsonObject]:
     """The caller's tools in the flat form of responses, old-style ``functions`` included."""
     if call.options.agent_tools == "agent_only":
         return []
-    flat = []
-    for tool in call.params.tools or ():
-        function = tool.get("function")
-        if tool.get("type") == "function" and isinstance(function, Mapping):
-            flat.append({"type": "function", **function})
-        else:
-            flat.append(dict(tool))
-    return flat + [{"type": "function", **f} for f in call.params.functions or ()]
+    return [
+        {"type": "function", **tool["function"]}
+        if tool.get("type") == "function" and isinstance(tool.get("function"), Mapping)
+        else tool
+        for tool in tools.caller_tools(call.params)
+    ]
 
 
 def check_against(

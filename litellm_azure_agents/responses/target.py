@@ -85,9 +85,18 @@ class Target:
 
 
 def resolve_target(
-    base: str, agent: str, *, style: Style | None = None, api_version: str | None = None
+    base: str,
+    agent: str,
+    *,
+    style: Style | None = None,
+    api_version: str | None = None,
+    pasted_version: str | None = None,
 ) -> Target:
-    """The endpoint for ``base`` and ``style``. Raises ValueError if they contradict each other."""
+    """The endpoint for ``base`` and ``style``. Raises ValueError if they contradict each other.
+
+    ``pasted_version`` comes from a URL that was given whole. It counts where an api-version is
+    needed; a project's ``/openai/v1`` takes none (protocols B1).
+    """
     name, _, version = agent.partition(":")
     parts = urlsplit(base)
     origin, path = f"{parts.scheme}://{parts.netloc}", _TAIL.sub("", parts.path.rstrip("/"))
@@ -117,7 +126,7 @@ def resolve_target(
             )
         endpoint = Endpoint(
             project.url("agents", name, "endpoint", "protocols", "openai").partition("?")[0],
-            api_version or AGENT_API_VERSION,
+            api_version or pasted_version or AGENT_API_VERSION,
         )
         return Target(style, name, None, endpoint, project, {"Foundry-Features": FOUNDRY_FEATURES})
     if version:
@@ -127,7 +136,7 @@ def resolve_target(
     published = unquote(of_application["name"]) if of_application else name
     endpoint = Endpoint(
         project.url("applications", published, "protocols", "openai").partition("?")[0],
-        api_version or APPLICATION_API_VERSION,
+        api_version or pasted_version or APPLICATION_API_VERSION,
     )
     return Target(style, name, None, endpoint)
 

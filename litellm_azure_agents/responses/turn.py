@@ -22,7 +22,7 @@ from ..core.retry import poll_intervals
 from ..protocol.turn import AgentTurn
 from . import history, payloads, refused
 from .content import Inputs
-from .items import finish_reason, map_usage
+from .items import map_usage
 from .machine import TERMINAL, ResponseMachine
 from .service import ResponseService, is_unknown_state, refusal_of
 from .target import Target
@@ -75,6 +75,7 @@ class ResponseTurn(AgentTurn):
 
     def converse(self) -> Steps:
         body = payloads.build_body(self.call, self.target, polling=self._polling)
+        self._ours |= refused.defaults(body)
         inputs = Inputs(self.call, self.files)
         plan = history.plan(self.call, self.target, inputs)
         body.update((yield from self._tools()))
@@ -350,22 +351,17 @@ class ResponseTurn(AgentTurn):
         response = machine.response
         if response is None:
             error = errors.parse_error_object(machine.error or {})
-            raise errors.from_failure(
-                call.context, error.code, error.message, what="The response's event stream"
-            )
+            raise errors.from_failure(call.context, error, what="The response's event stream")
         status, response_id = response.get("status"), response.get("id")
         if status == "failed":
             failure = errors.parse_failure(response.get("error"))
-            raise errors.from_failure(
-                call.context, failure.code, failure.message, what=f"Response {response_id}"
-            )
+            raise errors.from_failure(call.context, failure, what=f"Response {response_id}")
         if status == "cancelled":
             raise errors.api_error(
                 call.context, f"Response {response_id} was cancelled by someone else"
             )
-        reason = finish_reason(response)
-        if status == "completed" and any(machine.pending()):
-            reason = "tool_calls"
+        waits = status == "completed" and any(machine.pending())
+        reason = "tool_calls" if waits else self.finish_reason(response)
         machine.finish_calls(ask=call.options.approvals == "return")
         machine.start()
         yield from self._complete()

@@ -224,14 +224,36 @@ def pending_calls(run: Json) -> list[Json]:
 
 
 def waits_for_us(run: Json) -> bool:
-    """Whether a run waits for results, even for calls without an id to give them by."""
-    return bool(_required(run))
+    """Whether a run waits for something that the service doesn't do itself."""
+    return bool(_required(run)) or why_stuck(run) is not None
+
+
+def why_stuck(run: Json) -> str | None:
+    """What a run waits for that nobody here can answer, None if there is no such thing."""
+    action = as_object(run.get("required_action"))
+    kind = as_text(action.get("type"))
+    if not action:
+        return None
+    calls = _all_required(run)
+    if not calls:
+        return f"an action of type {kind!r} without calls"
+    strange = [c for c in calls if c.get("type") not in (*_OURS, *_SERVICES_OWN)]
+    named = [f"{c.get('type')!r} ({as_text(c.get('id')) or 'without id'})" for c in strange]
+    return f"a call of type {', '.join(named)}" if named else None
+
+
+_OURS = ("function", "mcp")
+_SERVICES_OWN = ("azure_function",)
+"""Calls that pass through requires_action and that the service answers itself (protocols A4)."""
 
 
 def _required(run: Json) -> list[Json]:
+    return [call for call in _all_required(run) if call.get("type") in _OURS]
+
+
+def _all_required(run: Json) -> list[Json]:
     action = as_object(run.get("required_action"))
-    calls = as_objects(as_object(action.get(as_text(action.get("type")))).get("tool_calls"))
-    return [call for call in calls if call.get("type") in ("function", "mcp")]
+    return as_objects(as_object(action.get(as_text(action.get("type")))).get("tool_calls"))
 
 
 def has_stopped(run: Json) -> bool:
@@ -254,11 +276,3 @@ def map_usage(usage: Any) -> Usage | None:
         prompt_details=("prompt_token_details", "prompt_tokens_details"),
         completion_details=("completion_token_details", "completion_tokens_details"),
     )
-
-
-def finish_reason(run: Json) -> str:
-    """``stop``, ``length`` or ``content_filter`` for a run that completed or ended incomplete."""
-    if run.get("status") != "incomplete":
-        return "stop"
-    reason = as_text(as_object(run.get("incomplete_details")).get("reason"))
-    return "length" if "token" in reason else "content_filter"

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..content.messages import about
-from ..content.parts import assistant_text, build_content, text_of
+from ..content import tools
+from ..content.messages import NOTHING, about
+from ..content.parts import assistant_text, build_content, says_nothing, text_of
 from ..content.uploads import Incoming
 from ..continuity.tool_results import result_text
 from ..core.attempts import MAX_METADATA, NONCE_KEY
@@ -74,7 +75,9 @@ def _add(
 ) -> None:
     """One message; ``names`` are those of the functions called so far, by call id."""
     role = message.get("role")
-    if role == "user" and not message.get("content") and not last:
+    if role == "user" and says_nothing(message.get("content")):
+        if last:
+            raise ValueError(NOTHING)
         return  # the service takes no empty message; an old one says nothing anyway
     if role in ("tool", "function"):
         name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
@@ -121,7 +124,7 @@ def build_run(call: Call, *, stream: bool) -> JsonObject:
         top_p=params.top_p,
         max_completion_tokens=limit,
         max_prompt_tokens=options.max_prompt_tokens,
-        response_format=params.response_format,
+        response_format=_build_format(params.response_format),
         tool_choice=build_tool_choice(call),
         # A client of old functions is given one call in a message.
         parallel_tool_calls=False if params.functions else params.parallel_tool_calls,
@@ -130,6 +133,14 @@ def build_run(call: Call, *, stream: bool) -> JsonObject:
         metadata=build_metadata(call),
     )
     return body
+
+
+def _build_format(given: Mapping[str, Any] | str | None) -> Any:
+    """The caller's response_format; a schema's fields that are None are left out."""
+    schema = as_object(given).get("json_schema")
+    if not isinstance(given, Mapping) or not isinstance(schema, Mapping):
+        return given
+    return {**given, "json_schema": tools.cleaned(schema)}
 
 
 def check_new_options(call: Call) -> None:
@@ -166,10 +177,14 @@ def build_tool_choice(call: Call) -> Any:
 
 
 def caller_tools(call: Call) -> list[JsonObject]:
-    """The caller's tools, old-style ``functions`` included."""
-    tools = list(call.params.tools or ())
-    tools += [{"type": "function", "function": f} for f in call.params.functions or ()]
-    return tools
+    """The caller's tools; a function without parameters says so, as the service wants it."""
+    none = {"type": "object", "properties": {}}
+    return [
+        {**tool, "function": {"parameters": none, **tool["function"]}}
+        if tool.get("type") == "function" and isinstance(tool.get("function"), Mapping)
+        else tool
+        for tool in tools.caller_tools(call.params)
+    ]
 
 
 def merge_tools(

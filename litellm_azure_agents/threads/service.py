@@ -13,7 +13,7 @@ from ..core.errors import Context, parse_error
 from ..core.exchange import ask, insist, read, read_page
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
-from .machine import TERMINAL, has_stopped, pending_calls
+from .machine import TERMINAL, has_stopped, pending_calls, waits_for_us, why_stuck
 from .steps import SEARCH_CONTENT
 
 _HELD = re.compile(r"already has an active run|while a run .{0,80}is active", re.I | re.S)
@@ -140,8 +140,11 @@ class ThreadService:
     def _must_cancel(self, run: Json) -> bool:
         """What the policies say of the run that holds the thread; raises if they say error."""
         options, context = self._call.options, self._call.context
-        if run.get("status") == "requires_action" and pending_calls(run):
+        if run.get("status") == "requires_action" and waits_for_us(run):
             if options.on_pending_tools == "error":
+                stuck = why_stuck(run)
+                if stuck is not None:
+                    raise stuck_run(context, run, stuck)
                 names = [
                     f"{as_object(c.get('function') or c).get('name')} ({c['id']})"
                     for c in pending_calls(run)
@@ -210,10 +213,14 @@ def holding_run(reply: Reply) -> str | None:
     return found[0].rstrip(".") if found else ""
 
 
-def error_parts(payload: Json | None) -> tuple[str | None, str]:
-    """(code, message) of an ``error`` event, whatever its shape (unconfirmed, protocols A5)."""
-    error = errors.parse_error_object(payload or {})
-    return error.code, error.message
+def stuck_run(context: Context, run: Json, what: str) -> Exception:
+    """The exception for a run that waits for what can't be given through chat completions."""
+    return errors.bad_request(
+        context,
+        f"Run {run.get('id')} is in the state requires_action and waits for {what}, which chat "
+        "completions have no form for. Take the tool from the agent, or answer the call with the "
+        f"service's own SDK ({context.where()})",
+    )
 
 
 def failed_run(context: Context, run: Json) -> Exception:
@@ -221,7 +228,7 @@ def failed_run(context: Context, run: Json) -> Exception:
     status, run_id = run.get("status"), run.get("id")
     if status == "failed":
         failure = errors.parse_failure(run.get("last_error"))
-        return errors.from_failure(context, failure.code, failure.message, what=f"Run {run_id}")
+        return errors.from_failure(context, failure, what=f"Run {run_id}")
     if status == "expired":
         return errors.run_expired(context)
     if status == "cancelled":

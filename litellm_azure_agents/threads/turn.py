@@ -26,11 +26,11 @@ from .delivery import Delivery
 from .machine import (
     TERMINAL,
     RunMachine,
-    finish_reason,
     has_stopped,
     map_usage,
     pending_calls,
     waits_for_us,
+    why_stuck,
 )
 from .run_body import build_run_body
 from .steps import SEARCH_CONTENT, calls_of, split_steps
@@ -357,6 +357,9 @@ class ThreadTurn(AgentTurn):
         """Turn the state in which the run stopped into the end of the answer, or an error."""
         call, machine = self.call, self.machine
         while machine.run is not None and machine.run.get("status") == "requires_action":
+            stuck = why_stuck(machine.run)
+            if stuck is not None:
+                raise service.stuck_run(call.context, machine.run, stuck)
             if waits_for_us(machine.run) and not pending_calls(machine.run):
                 raise errors.internal(call.context, "The run waits for calls that have no ids")
             if not pending_calls(machine.run):
@@ -370,7 +373,9 @@ class ThreadTurn(AgentTurn):
             yield from self._send_outputs(body)
         if machine.run is None:
             raise errors.from_failure(
-                call.context, *service.error_parts(machine.error), what="The run's event stream"
+                call.context,
+                errors.parse_error_object(machine.error or {}),
+                what="The run's event stream",
             )
         run = machine.run
         status = run.get("status")
@@ -388,7 +393,7 @@ class ThreadTurn(AgentTurn):
             usage = map_usage(run.get("usage"))
             if usage is None:
                 self.answer.fields(usage_unknown=True)
-            self.answer.finish(finish_reason(run), usage=usage, model=model)
+            self.answer.finish(self.finish_reason(run), usage=usage, model=model)
         else:
             raise service.failed_run(call.context, run)
         self._finished = True

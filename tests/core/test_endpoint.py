@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from litellm_azure_agents.core.endpoint import Endpoint, check_agent, check_id, resolve_base
+from litellm_azure_agents.core.endpoint import (
+    Endpoint,
+    check_agent,
+    check_id,
+    resolve_base,
+    version_in,
+)
 
 BASE = "https://acme.services.ai.azure.com/api/projects/demo"
 BAD = ["../x", "a/b", "x?y", "a b", "a\nb", "", "a#b", "%2e%2e", "..", ".", "a\x00", "ü", "a" * 300,
@@ -28,9 +34,24 @@ def test_good_agents_pass(value: str) -> None:
     assert check_agent(value) == value
 
 
-@pytest.mark.parametrize("given", [BASE, BASE + "/", f"  {BASE}//"])
+@pytest.mark.parametrize(
+    "given",
+    [BASE, BASE + "/", f"  {BASE}//", BASE + "?", BASE + "?api-version=v1",
+     BASE + "/?API-Version=v1", BASE + "#agents", BASE + "/?api-version=v1#agents",
+     BASE + "/threads/runs?api-version=v1", BASE + "/assistants/asst_1/"],
+)  # fmt: skip
 def test_the_base_is_cleaned(given: str) -> None:
     assert resolve_base(given, {}) == BASE
+
+
+@pytest.mark.parametrize(
+    ("given", "version"),
+    [(BASE, None), (BASE + "/?api-version=2025-05-01#x", "2025-05-01"),
+     (BASE + "?Api-Version=v1", "v1"), (BASE + "?api-version=", None), (None, "v2")],
+)  # fmt: skip
+def test_the_version_of_a_whole_url(given: str | None, version: str | None) -> None:
+    environment = {"AZURE_AI_PROJECT_ENDPOINT": BASE + "?api-version=v2"}
+    assert version_in(given, environment) == version
 
 
 def test_the_environment_names_the_base_in_order() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +16,8 @@ from litellm.exceptions import MidStreamFallbackError
 from litellm.integrations.custom_logger import CustomLogger
 
 from litellm_azure_agents.core.attempts import NONCE_KEY
-from litellm_azure_agents.emulator import Emulator
+from litellm_azure_agents.emulator import Emulator, Strictness
+from litellm_azure_agents.responses import refused
 from tests.support.ways import Result, Way
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {}}}
@@ -106,7 +108,8 @@ def test_the_agents_own_endpoint(ask: Any, emulator: Emulator) -> None:
 def test_functions_that_the_agent_has_are_not_sent(ask: Any, emulator: Emulator) -> None:
     result = ask("weather", "weather in Paris?", tools=[WEATHER], tool_choice="auto")
     assert [name for _, name, _ in result.tool_calls] == ["get_weather"]
-    assert not {"tools", "tool_choice"} & sent(emulator)[0].body.keys()
+    assert "tools" not in sent(emulator)[0].body
+    assert sent(emulator)[0].body["tool_choice"] == "auto"
     ask("weather", "weather in Paris?", tools=[WEATHER])
     assert len(sent(emulator, "GET")) == 1, "the definition is read once a minute"
 
@@ -123,8 +126,7 @@ def test_a_function_that_the_agent_lacks_is_named(ask: Any, emulator: Emulator) 
     [
         ("temperature", 0.5),
         ("top_p", 0.5),
-        ("tool_choice", "required"),
-        ("parallel_tool_calls", False),
+        ("reasoning_effort", "low"),
         ("instructions", "Sing."),
         ("response_format", {"type": "json_object"}),
         ("truncation_strategy", {"type": "auto"}),
@@ -138,18 +140,46 @@ def test_what_the_service_refuses_is_refused_by_name(
         way.ask(**_arguments(emulator, "echo", "hi", {name: value}))
     assert not sent(emulator)
     way.ask(**_arguments(emulator, "echo", "hi", {name: value, "drop_params": True}))
-    assert not {"temperature", "top_p", "instructions", "text"} & sent(emulator)[0].body.keys()
+    assert not refused.REFUSED & sent(emulator)[0].body.keys()
 
 
-def test_what_only_the_service_knows_to_refuse(ask: Any, emulator: Emulator) -> None:
-    with pytest.raises(litellm.BadRequestError, match="'reasoning_effort'"):
-        ask("echo", "hi", reasoning_effort="low")
-    result = ask("echo", "hi", reasoning_effort="low", truncation="auto", drop_params=True)
+def test_what_passes_or_is_unknown_is_sent_as_given(ask: Any, emulator: Emulator) -> None:
+    ask("weather", "hi", tool_choice="required", parallel_tool_calls=False, truncation="auto")
+    body = sent(emulator)[0].body
+    assert body["tool_choice"] == "required"
+    assert body["parallel_tool_calls"] is False
+    assert body["truncation"] == "auto"
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    ask("weather", "hi", tool_choice=named)
+    chosen = {"type": "function", "name": "get_weather"}
+    assert sent(emulator)[-1].body["tool_choice"] == chosen
+
+
+@pytest.fixture
+def stricter() -> Iterator[Emulator]:
+    """A service that refuses what nobody knows whether it does."""
+    with Emulator(strictness=Strictness(unknown_with_agent=False)) as emulator:
+        yield emulator
+
+
+def test_a_refusal_that_only_the_service_knew_says_what_to_do(way: Way, stricter: Emulator) -> None:
+    given = {"truncation": "auto", "max_tool_calls": 3}
+    with pytest.raises(litellm.BadRequestError) as caught:
+        way.ask(**_arguments(stricter, "echo", "hi", given))
+    for name in given:
+        assert f"'{name}' with a call to an agent: set it in the agent's" in str(caught.value)
+    dropped = _arguments(stricter, "echo", "hi", {**given, "drop_params": True})
+    assert way.ask(**dropped).text == "You said: hi"
+    assert [sorted(r.body.keys() & given.keys()) for r in sent(stricter)[-2:]] == [
+        ["max_tool_calls", "truncation"],
+        [],
+    ]
+
+
+def test_a_default_that_is_refused_is_left_out(way: Way, stricter: Emulator) -> None:
+    result = way.ask(**_arguments(stricter, "echo", "hi", {"parallel_tool_calls": True}))
     assert result.text == "You said: hi"
-    assert [sorted(r.body.keys() & {"reasoning", "truncation"}) for r in sent(emulator)[-2:]] in (
-        [["reasoning", "truncation"], []],
-        [["truncation"], []],
-    )
+    assert ["parallel_tool_calls" in r.body for r in sent(stricter)] == [True, False]
 
 
 def test_the_agents_own_answer_format_is_fine(ask: Any, emulator: Emulator) -> None:
@@ -335,6 +365,17 @@ def test_native_tools_are_checked(emulator: Emulator) -> None:
         )
     with pytest.raises(litellm.BadRequestError, match="temperature"):
         litellm.responses(input="hi", temperature=0.1, **_native(emulator, "echo"))
+
+
+def test_a_native_calls_model_is_the_agents_own(emulator: Emulator) -> None:
+    own = {"extra_body": {"model": "gpt-4o-mini"}}
+    litellm.responses(input="hi", tool_choice="auto", **own, **_native(emulator, "echo"))
+    assert sent(emulator)[-1].body["model"] == "gpt-4o-mini"
+    other = {"extra_body": {"model": "gpt-4o"}}
+    with pytest.raises(litellm.BadRequestError, match=r"'model'.*names its model"):
+        litellm.responses(input="hi", **other, **_native(emulator, "echo"))
+    litellm.responses(input="hi", **_native(emulator, "echo"))
+    assert "model" not in sent(emulator)[-1].body
 
 
 def test_native_calls_are_logged_with_their_cost_and_never_cached(

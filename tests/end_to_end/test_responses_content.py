@@ -208,7 +208,7 @@ def test_results_that_the_service_refuses_to_include(
     at: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody asked for the field `include`, so the call goes on without it."""
-    monkeypatch.setitem(response_checks.REFUSED_WITH_AGENT, "include", "unconfirmed")
+    monkeypatch.setitem(response_checks.WITH_AGENT, "include", ("refused", "this test"))
     result = everywhere(at, "code", PLOT, include_run_steps=True, include_images="inline")
     assert len(result.images) == 1
     [step] = result.fields["run_steps"]

@@ -181,3 +181,131 @@ def test_the_import_is_light() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+
+
+# -- which handler is found --------------------------------------------------------------------
+
+
+def answered() -> str:
+    """The answer of an agent by our own provider, sync: no hook sends that another way."""
+    from litellm_azure_agents.emulator import Emulator
+
+    with Emulator() as emulator:
+        answer = litellm.completion(
+            model="azure_agents/asst_echo", messages=[{"role": "user", "content": "hi"}],
+            api_base=emulator.endpoint, api_key="x",
+        )  # fmt: skip
+    text: str = answer.choices[0].message.content
+    return text
+
+
+class Other(litellm.CustomLLM):
+    """Another plugin's handler."""
+
+    def completion(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("not ours")
+
+
+@pytest.fixture
+def restored_map() -> Iterator[None]:
+    before = litellm.custom_provider_map
+    yield
+    litellm.custom_provider_map = before
+    litellm.custom_provider_map.clear()
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [{"provider": "other", "custom_handler": Other()}],
+        [{"provider": "azure_agents", "custom_handler": "not yet imported"}],
+        [{"provider": "azure_agents", "custom_handler": Other()}],
+    ],
+)
+@pytest.mark.parametrize("how", ["before", "in front", "behind", "instead"])
+def test_ours_is_found_whatever_others_register(
+    restored_map: None, others: list[Any], how: str
+) -> None:
+    if how == "before":
+        litellm.custom_provider_map.extend(others)
+    register()
+    if how == "in front":
+        litellm.custom_provider_map[:0] = others
+    elif how == "behind":
+        litellm.custom_provider_map.extend(others)
+    elif how == "instead":
+        litellm.custom_provider_map = [*others]
+    assert answered() == "You said: hi"
+    for entry in others:
+        if entry["provider"] == "other":
+            assert entry in litellm.custom_provider_map
+
+
+def test_ours_is_found_after_a_proxy_reads_its_configuration_again(
+    restored_map: None, tmp_path: Any
+) -> None:
+    """`load_config` replaces the map by the configuration's, which may name other providers only,
+    or ours, whose module it then imports."""
+    proxy = pytest.importorskip("litellm.proxy.proxy_server")
+    register()
+    (tmp_path / "other.py").write_text(
+        "import litellm\nclass Other(litellm.CustomLLM): pass\nhandler = Other()\n"
+    )
+    ours = "{provider: azure_agents, custom_handler: litellm_azure_agents.proxy.handler}"
+    other = "{provider: other, custom_handler: other.handler}"
+    for entries in (f"[{other}]", f"[{other}, {ours}]", f"[{ours}, {other}]"):
+        path = tmp_path / "config.yaml"
+        path.write_text(f"model_list: []\nlitellm_settings: {{custom_provider_map: {entries}}}\n")
+        config = proxy.ProxyConfig()
+        asyncio.run(config.load_config(router=None, config_file_path=str(path)))
+        providers = [entry["provider"] for entry in litellm.custom_provider_map]
+        assert sorted(providers) == ["azure_agents", "other"]
+        assert answered() == "You said: hi"
+
+
+# -- what LiteLLM says of agents -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ["azure_ai/agents", "azure_agents"])
+def test_litellm_knows_what_agents_can_do(route: str) -> None:
+    register()
+    for agent in ("asst_1", "bob", "bob:2", "gpt-4o"):
+        model = f"{route}/{agent}"
+        classic = agent.startswith("asst_")
+        assert litellm.supports_function_calling(model)
+        assert litellm.supports_parallel_function_calling(model)
+        assert litellm.supports_vision(model)
+        assert litellm.supports_response_schema(model) is classic
+        assert not litellm.utils.supports_audio_input(model)
+        assert not litellm.utils.supports_reasoning(model)
+        info = litellm.get_model_info(model)
+        assert (info["key"], info["mode"]) == (model, "chat")
+        assert info["litellm_provider"] == route.partition("/")[0]
+        assert (info["input_cost_per_token"], info["max_tokens"]) == (None, None)
+        assert info["supports_function_calling"] is True
+        assert "tools" in info["supported_openai_params"]
+        assert "tools" in (litellm.get_supported_openai_params(model) or ())
+
+
+def test_what_a_user_registers_of_an_agent_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(litellm, "model_cost", dict(litellm.model_cost))
+    register()
+    model = "azure_ai/agents/asst_priced"
+    litellm.register_model({model: {"input_cost_per_token": 1e-6, "supports_vision": False,
+                                    "max_input_tokens": 9}})  # fmt: skip
+    assert not litellm.supports_vision(model)
+    assert litellm.supports_function_calling(model)
+    info = litellm.get_model_info(model)
+    assert (info["input_cost_per_token"], info["max_input_tokens"]) == (1e-6, 9)
+
+
+def test_other_models_are_known_as_before() -> None:
+    def known() -> Any:
+        return [
+            (litellm.supports_function_calling(name), litellm.supports_vision(name))
+            for name in ("gpt-4o", "azure_ai/mistral-large", "never/heard-of")
+        ] + [litellm.get_model_info("gpt-4o")]
+
+    without = known()
+    register()
+    assert known() == without

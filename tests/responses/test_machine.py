@@ -83,7 +83,7 @@ def test_what_a_stream_says(name: str) -> None:
         start, end = (got["annotations"][0]["url_citation"][f"{n}_index"] for n in ("start", "end"))
         assert got["text"][start:end] == "cde"
     if name == "calls":
-        assert [c[1:] for c in got["calls"]] == [["f", '{"a": 1}'], ["f", ""]]
+        assert [c[1:] for c in got["calls"]] == [["f", '{"a": 1}'], ["f", "{}"]]
         assert decode(got["calls"][0][0]).owner == ("conv_1",)  # type: ignore[union-attr]
     if name == "an approval":
         assert got["calls"][0][1] == "mcp_approval_request"

@@ -23,12 +23,20 @@ from tests.support.new_agent import PROJECT
             {"message": "Not allowed when agent is specified.", "param": "temperature"},
             {"message": "Not allowed when agent is specified.", "param": "reasoning.effort"}]},
          ["temperature", "reasoning"]),
+        ({"message": "Model must match the agent's model 'm' when agent is specified.",
+          "param": "model"}, ["model"]),
         ({"message": "Not allowed", "param": "x"}, []),
     ],
 )  # fmt: skip
 def test_refused_fields_in_an_answer(error: Any, fields: list[str]) -> None:
     reply = Reply(400, {}, json.dumps({"error": error}).encode())
     assert refused.fields_in(reply) == fields
+
+
+def test_the_table_says_what_is_refused_and_who_says_so() -> None:
+    assert {"instructions", "temperature", "top_p", "tools", "text", "reasoning"} == refused.REFUSED
+    assert refused.NEXT_TO_AGENT["tool_choice"].rule == "passes"
+    assert all(field.source for field in refused.NEXT_TO_AGENT.values())
 
 
 IDENTITY = {"user_api_key_hash": "h", "user_api_key_team_id": "t"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ class ApiError(Exception):
         param: str | None = None,
         type: str = "invalid_request_error",
         headers: Mapping[str, str] | None = None,
+        details: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -28,6 +29,7 @@ class ApiError(Exception):
         self.param = param
         self.type = type
         self.headers = dict(headers or {})
+        self.details = list(details)
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the answer."""
@@ -64,7 +66,7 @@ class FoundryError(ApiError):
                 "message": self.message,
                 "param": self.param,
                 "type": self.type,
-                "details": [],
+                "details": self.details,
                 "additionalInfo": {"request_id": self.request_id},
             }
         }
@@ -73,6 +75,19 @@ class FoundryError(ApiError):
 def invalid(message: str, param: str | None = None, code: str = "invalid_payload") -> ApiError:
     """A 400 of the new protocol."""
     return ApiError(400, message, param=param, code=code)
+
+
+def not_with_agent(fields: Sequence[str]) -> ApiError:
+    """The 400 for fields that belong to an agent's definition: one by name, several as details."""
+    text = "Not allowed when agent is specified."
+    if len(fields) == 1:
+        return invalid(text, fields[0])
+    error = invalid("Invalid payload")
+    error.details = [
+        {"code": "ValidationError", "message": text, "param": name, "type": "error"}
+        for name in fields
+    ]
+    return error
 
 
 def missing(what: str, id: str) -> ApiError:

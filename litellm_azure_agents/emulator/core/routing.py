@@ -104,6 +104,7 @@ def _foundry_error(error: ApiError, request_id: str) -> FoundryError:
         param=error.param,
         type=error.type,
         headers=error.headers,
+        details=error.details,
     )
     restyled.request_id = request_id
     return restyled

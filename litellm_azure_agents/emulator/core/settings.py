@@ -32,7 +32,9 @@ class Strictness:
     """Attachments of one message (OpenAI's number; Foundry's spec has none)."""
     allowed_with_agent: frozenset[str] = frozenset()
     """Fields of a response that are accepted next to an agent, although they belong to its
-    definition; `responses.checks.REFUSED_WITH_AGENT` lists them all."""
+    definition; `responses.checks.WITH_AGENT` lists them all."""
+    unknown_with_agent: bool = True
+    """Whether fields of which nobody knows if they may stand next to an agent are accepted."""
     min_max_output_tokens: int = 16
     """Least value of max_output_tokens (OpenAI's; unconfirmed for Foundry)."""
     hosted_items_in_input: bool = False

@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from ..core.errors import invalid
+from ..core.errors import invalid, not_with_agent
 from ..core.settings import Strictness
 from .objects import INCLUDES
 from .tools import check_tools, tool_choice
 
-REFUSED_WITH_AGENT: dict[str, str] = {
-    "tools": "reported",
-    "tool_choice": "reported",
-    "parallel_tool_calls": "reported",
-    "text": "reported",
-    "model": "reported",
-    "instructions": "reported",
-    "temperature": "unconfirmed",
-    "top_p": "unconfirmed",
-    "reasoning": "unconfirmed",
-    "truncation": "unconfirmed",
-    "max_tool_calls": "unconfirmed",
-    "top_logprobs": "unconfirmed",
-    "prompt": "unconfirmed",
-    "service_tier": "unconfirmed",
+Rule = Literal["refused", "refused by few reports", "must match", "unknown"]
+WITH_AGENT: dict[str, tuple[Rule, str]] = {
+    "tools": ("refused", "agent-framework #5087, #5130, #6657"),
+    "text": ("refused", "agent-framework #5467"),
+    "instructions": ("refused", "several reports"),
+    "temperature": ("refused by few reports", "agent-framework #2573"),
+    "top_p": ("refused by few reports", "agent-framework #2573"),
+    "reasoning": ("refused by few reports", "two repositories"),
+    "model": ("must match", "several reports: passes if it is the agent's own deployment"),
+    "truncation": ("unknown", "an official sample that is not recorded"),
+    "parallel_tool_calls": ("unknown", "no report"),
+    "max_tool_calls": ("unknown", "no report"),
+    "top_logprobs": ("unknown", "no report"),
+    "prompt": ("unknown", "no report"),
+    "service_tier": ("unknown", "no report"),
 }
-"""Fields that belong to the agent's definition, and how sure we are that the service refuses them
-next to an agent. `Strictness.allowed_with_agent` allows some."""
-UNCONFIRMED_WITH_AGENT = tuple(k for k, v in REFUSED_WITH_AGENT.items() if v == "unconfirmed")
+"""What happens to fields of a response next to an agent, and who says so. Fields that are not
+listed pass (``tool_choice``: 12 recorded official samples). `Strictness.allowed_with_agent` allows
+some that are refused, `Strictness.unknown_with_agent` says what becomes of the unknown ones."""
+UNCONFIRMED_WITH_AGENT = tuple(
+    name for name, (rule, _) in WITH_AGENT.items() if rule == "refused by few reports"
+)
 
 
-def check_agent_fields(body: Mapping[str, Any], strict: Strictness) -> None:
-    """Raise the 400 for fields that may not stand next to an agent."""
-    for field in REFUSED_WITH_AGENT:
-        if body.get(field) is not None and field not in strict.allowed_with_agent:
-            raise invalid("Not allowed when agent is specified.", field)
+def check_agent_fields(
+    body: Mapping[str, Any], definition: Mapping[str, Any], strict: Strictness
+) -> None:
+    """Raise the 400 for fields that may not stand next to an agent with this definition."""
+    rules = {"refused", "refused by few reports"}
+    if not strict.unknown_with_agent:
+        rules.add("unknown")
+    named = [
+        name
+        for name, (rule, _) in WITH_AGENT.items()
+        if rule in rules and body.get(name) is not None and name not in strict.allowed_with_agent
+    ]
+    if named:
+        raise not_with_agent(named)
+    model, own = body.get("model"), definition.get("model")
+    if model is not None and model != own and "model" not in strict.allowed_with_agent:
+        raise invalid(
+            f"Model must match the agent's model '{own}' when agent is specified.", "model"
+        )
 
 
 def check_body(body: Mapping[str, Any], strict: Strictness) -> None:

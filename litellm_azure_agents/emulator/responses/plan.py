@@ -52,7 +52,7 @@ class Planner:
     ) -> Plan:
         """The response that a request asks for. Raises the 400 or 404 of a wrong request."""
         if version is not None:
-            check_agent_fields(body, self.strictness)
+            check_agent_fields(body, version["definition"], self.strictness)
         elif body.get("model") is None:
             raise invalid("Missing required parameter: 'model'.", "model")
         check_body(body, self.strictness)

@@ -15,10 +15,8 @@ from .client import Raw, check_stream, reference, said
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tools", []), ("tool_choice", "auto"), ("parallel_tool_calls", False),
-        ("text", {"format": {"type": "text"}}), ("model", "gpt-4o"), ("instructions", "Sing."),
+        ("tools", []), ("text", {"format": {"type": "text"}}), ("instructions", "Sing."),
         ("temperature", 0.5), ("top_p", 0.5), ("reasoning", {"effort": "low"}),
-        ("truncation", "auto"),
     ],
 )  # fmt: skip
 def test_fields_of_the_definition_are_refused_next_to_an_agent(
@@ -30,6 +28,34 @@ def test_fields_of_the_definition_are_refused_next_to_an_agent(
     at_endpoint = {"input": "hi", field: value}
     path = "/agents/echo/endpoint/protocols/openai/responses?api-version=v1"
     assert raw.refused(at_endpoint, path=path)["param"] == field
+
+
+def test_several_refused_fields_are_details(raw: Raw) -> None:
+    error = raw.refused(raw.body("echo", "hi", temperature=0.5, text={"format": {"type": "text"}}))
+    assert (error["message"], error["param"]) == ("Invalid payload", None)
+    assert [(d["code"], d["message"], d["type"]) for d in error["details"]] == [
+        ("ValidationError", "Not allowed when agent is specified.", "error")
+    ] * 2
+    assert {d["param"] for d in error["details"]} == {"temperature", "text"}
+
+
+def test_a_model_next_to_an_agent_is_the_agents_own(raw: Raw) -> None:
+    assert raw.ask("echo", "hi", model="gpt-4o-mini")["model"] == "gpt-4o-mini"
+    error = raw.refused(raw.body("echo", "hi", model="gpt-4o"))
+    assert error["message"] == (
+        "Model must match the agent's model 'gpt-4o-mini' when agent is specified."
+    )
+    assert (error["code"], error["param"]) == ("invalid_payload", "model")
+
+
+def test_unknown_fields_next_to_an_agent_pass_unless_a_switch_says_no(raw: Raw) -> None:
+    given = {"parallel_tool_calls": False, "truncation": "auto", "max_tool_calls": 3}
+    assert raw.ask("echo", "hi", tool_choice="required", **given)["status"] == "completed"
+    with Emulator(strictness=Strictness(unknown_with_agent=False)) as emulator:
+        strict = Raw(emulator)
+        for name, value in given.items():
+            assert strict.refused(strict.body("echo", "hi", **{name: value}))["param"] == name
+        assert strict.ask("echo", "hi", tool_choice="required")["status"] == "completed"
 
 
 def test_fields_that_are_allowed_next_to_an_agent(raw: Raw) -> None:

@@ -1,0 +1,178 @@
+"""What clients send beside what they mean, in both protocols."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import litellm
+import pytest
+
+from tests.support.either_protocol import PROTOCOLS, EitherService, serving, stream
+from tests.support.new_agent import AGENT, PROJECT
+from tests.support.playing import BASE
+from tests.support.response_streams import events_of
+from tests.support.thread_streams import call_delta, opening, run, tools_step
+from tests.support.ways import Way
+
+
+@pytest.fixture(params=PROTOCOLS)
+def service(request: pytest.FixtureRequest) -> Iterator[EitherService]:
+    yield from serving(request.param)
+
+
+# -- arguments ---------------------------------------------------------------------------------
+
+
+def calling(protocol: str, arguments: str, *, deltas: bool) -> httpx.Response:
+    """A call of ``now``; its arguments come as a delta too, or only as finished form."""
+    if protocol == "responses":
+        item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "now",
+                "arguments": arguments, "status": "completed"}  # fmt: skip
+        events = [e for e in events_of([item]) if deltas or not e["type"].endswith(".delta")]
+        return stream((e["type"], e) for e in events)
+    call = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": arguments}}
+    waits = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
+    told = [call_delta("step_1", 0, "", id="call_1", name="now"),
+            call_delta("step_1", 0, arguments)] if deltas else []  # fmt: skip
+    return stream(
+        [*opening(), ("thread.run.step.created", tools_step("step_1", "in_progress")), *told,
+         ("thread.run.requires_action", run("requires_action", required_action=waits)),
+         ("done", "[DONE]")]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("deltas", [True, False])
+@pytest.mark.parametrize(("given", "told"), [("", "{}"), (" ", None), ('{"a": 1}', '{"a": 1}')])
+def test_arguments_are_always_json(
+    service: EitherService, way: Way, given: str, told: str | None, deltas: bool
+) -> None:
+    service.answers(calling(service.protocol, given, deltas=deltas))
+    result = service.ask(way)
+    assert result.finish_reason == "tool_calls"
+    [(_, name, arguments)] = result.tool_calls
+    assert name == "now"
+    if told is not None:
+        assert arguments == told
+    assert isinstance(json.loads(arguments), dict)
+
+
+# -- tools -------------------------------------------------------------------------------------
+
+OWN = {"cache_control": {"type": "ephemeral"}, "index": 0, "id": None}
+FUNCTION = {"name": "now", "description": None, "strict": None, **OWN}
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [{"type": "function", "function": FUNCTION, **OWN}, {"function": FUNCTION},
+     {"type": "function", **FUNCTION}],
+)  # fmt: skip
+def test_the_clients_own_fields_of_tools_are_dropped(
+    service: EitherService, way: Way, tool: dict[str, Any]
+) -> None:
+    service.base = BASE if service.protocol == "threads" else "http://container.test"
+    if service.protocol == "responses":
+        service.route = service.router.post("http://container.test/responses")
+    service.answers(service.good())
+    service.ask(way, tools=[tool, {"type": "code_interpreter", **OWN}], agent_tools="replace")
+    none = {"type": "object", "properties": {}}
+    function: dict[str, Any] = {"type": "function", "name": "now"}
+    if service.protocol == "threads":
+        function = {"type": "function", "function": {"name": "now", "parameters": none}}
+    assert service.sent()["tools"] == [function, {"type": "code_interpreter"}]
+
+
+# -- messages ----------------------------------------------------------------------------------
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://a.test/x.png"}}
+EMPTY = {"type": "text", "text": ""}
+
+
+def parts(service: EitherService) -> Any:
+    """What was sent of the last user message."""
+    body = service.sent()
+    messages = body["thread"]["messages"] if service.protocol == "threads" else body["input"]
+    return messages[-1]["content"]
+
+
+def test_empty_texts_are_left_out(service: EitherService, way: Way) -> None:
+    for content in ([EMPTY, PICTURE], [PICTURE, "", EMPTY]):
+        service.answers(service.good())
+        service.ask(way, messages=[{"role": "user", "content": content}])
+        assert [part["type"] for part in parts(service)] in (["image_url"], ["input_image"])
+    service.answers(service.good())
+    words = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    service.ask(way, messages=[{"role": "user", "content": [EMPTY, words]}])
+    assert parts(service) == "Hi"
+
+
+@pytest.mark.parametrize("content", [[EMPTY], [""], [EMPTY, ""], [{"type": "text"}]])
+def test_a_message_with_nothing_left_is_refused(
+    service: EitherService, way: Way, content: Any
+) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "user", "content": content}]
+    with pytest.raises(litellm.BadRequestError, match=r"messages\[1\]: the last message says noth"):
+        service.ask(way, messages=messages)
+    behind = [*messages, {"role": "system", "content": "Be brief."}]
+    with pytest.raises(litellm.BadRequestError, match=r"messages\[1\]: the last message says noth"):
+        service.ask(way, messages=behind)
+    assert not service.route.called
+    service.answers(service.good())
+    service.ask(way, messages=[*messages, {"role": "user", "content": "Still there?"}])
+    assert parts(service) == "Still there?"
+
+
+def test_pictures_in_the_result_of_a_tool(service: EitherService, way: Way) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "draw", "arguments": ""}}
+    messages = [
+        {"role": "user", "content": "Draw."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": [
+            {"type": "text", "text": "A cat."}, PICTURE, PICTURE]},
+        {"role": "user", "content": "Nice?"},
+    ]  # fmt: skip
+    service.answers(service.good())
+    service.ask(way, messages=messages)
+    body = service.sent()
+    if service.protocol == "threads":
+        told = body["thread"]["messages"][1]["content"]
+        assert "A cat." in told
+        assert "left out" in told
+        assert "2 x image_url" in told
+        assert "a.test" not in told
+    else:
+        asked, output = body["input"][1:3]
+        assert asked["arguments"] == "{}"
+        assert [part["type"] for part in output["output"]] == ["input_text", *["input_image"] * 2]
+
+
+# -- addresses ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "base", "more", "url"),
+    [
+        ("asst_rec", BASE + "/?api-version=2025-05-01", {},
+         BASE + "/threads/runs?api-version=2025-05-01"),
+        ("asst_rec", BASE + "?api-version=2025-05-01", {"api_version": "v1"},
+         BASE + "/threads/runs?api-version=v1"),
+        ("asst_rec", BASE + "/threads/runs?api-version=v1#x", {},
+         BASE + "/threads/runs?api-version=v1"),
+        ("bob", PROJECT + "?api-version=v1", {}, PROJECT + "/openai/v1/responses"),
+        ("bob", AGENT + "/responses?api-version=v7", {}, AGENT + "/responses?api-version=v7"),
+    ],
+)  # fmt: skip
+def test_whole_urls_are_endpoints(
+    way: Way, model: str, base: str, more: dict[str, Any], url: str
+) -> None:
+    protocol = "threads" if model.startswith("asst_") else "responses"
+    for service in serving(protocol):
+        service.router.clear()
+        service.route = service.router.post()
+        service.answers(service.good())
+        service.base = base
+        assert service.ask(way, model=f"azure_ai/agents/{model}", **more).text
+        assert str(service.route.calls.last.request.url) == url
