@@ -35,6 +35,8 @@ SEAMS = [
     "end_to_end/test_proxy_threads.py", "end_to_end/test_proxy_responses.py",
 ]  # fmt: skip
 """What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
+FAULTS = ["faults/test_proxy.py", "faults/test_thirty_percent.py"]
+"""The share of the tests under network faults that runs every time; `--torture` runs them all."""
 PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadgroup", "--durations", "25"]
 """Two workers, whatever the machine has. What starts a server is a group and stays in one worker,
 see ``conftest.py``; every other test goes to the worker that is free."""
@@ -130,7 +132,8 @@ def main() -> None:
     for step in beside:
         step.end()
     Step("tests with the newest LiteLLM", newest, *PYTEST, *under_tests(SEAMS)).end()
-    Step("tests", python, *PYTEST).end()
+    Step("tests under network faults", python, *PYTEST, *under_tests(FAULTS)).end()
+    Step("tests", python, *PYTEST, "--ignore", "tests/faults").end()
 
 
 if __name__ == "__main__":

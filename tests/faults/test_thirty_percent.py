@@ -14,7 +14,7 @@ from tests.faults.proxy import FaultProxy, share
 from tests.faults.size import size
 from tests.faults.turns import CALLERS, KINDS, Service, asks, play
 
-TURNS = size(60, 1000)
+TURNS = size(20, 1000)
 RATE, SEED = 0.3, 12
 
 
