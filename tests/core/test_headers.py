@@ -21,7 +21,7 @@ SECRET = "s3cret-value"
 ODD = ["a\r\nb: c", "a\nb", "a\x00b", "\x7f", "日本", "\ud800", ["a"], {"a": 1}, b"a", True]
 
 
-@pytest.mark.parametrize("value", sorted(ODD))
+@pytest.mark.parametrize("value", ODD)
 def test_a_value_that_http_cannot_carry(value: Any) -> None:
     with pytest.raises(HeaderError, match="x-client-a"):
         well_formed({"x-client-a": value})
@@ -56,7 +56,9 @@ def by_body(*names: str, **more: Any) -> ClientHeaders:
     return ClientHeaders(named=names, **more)
 
 
-@pytest.mark.parametrize("name", [*sorted(CLIENTS), "x-client-team", "X-Client-Team", "Traceparent"])
+@pytest.mark.parametrize(
+    "name", [*sorted(CLIENTS), "x-client-team", "X-Client-Team", "Traceparent"]
+)
 def test_what_a_client_may_send(name: str) -> None:
     assert clients({name: "v"}, by_body(name.lower())) == {name: "v"}
 
