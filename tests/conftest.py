@@ -50,11 +50,13 @@ def no_shared_replies() -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_retries() -> Iterator[None]:
     """Waits between retries are short: the tests say when a failure ends."""
-    monkeypatch.setattr("litellm_azure_agents.core.exchange.LOOKS", (0.0, 0.01))
-    monkeypatch.setattr("litellm_azure_agents.core.exchange.RECOVERY_PATIENCE", 0.5)
-    monkeypatch.setattr("litellm_azure_agents.host.arguments.PATIENCE", 0.5)
+    with pytest.MonkeyPatch.context() as patch:  # its own: tests rely on when theirs is undone
+        patch.setattr("litellm_azure_agents.core.exchange.LOOKS", (0.0, 0.01))
+        patch.setattr("litellm_azure_agents.core.exchange.RECOVERY_PATIENCE", 0.5)
+        patch.setattr("litellm_azure_agents.host.arguments.PATIENCE", 0.5)
+        yield
 
 
 @pytest.fixture(params=WAYS)
