@@ -62,8 +62,8 @@ class Step:
         self._process.wait()
         self._took = time.monotonic() - self._started
 
-    def end(self) -> None:
-        """Wait for the command; a failure ends the run."""
+    def end(self) -> bool:
+        """Wait for the command, and tell whether it succeeded."""
         self._waiting.join()
         code = self._process.returncode
         if self._output is not None:
@@ -72,8 +72,7 @@ class Step:
             sys.stdout.buffer.write(self._output.read())
         how = "ok" if code == 0 else "FAILED"
         print(f"== {self.title}: {how}, {self._took:.0f} s", flush=True)
-        if code:
-            sys.exit(code)
+        return code == 0
 
 
 def create(name: str) -> Path:
@@ -106,7 +105,7 @@ def install_browser() -> None:
 
 
 def main() -> None:
-    """Everything; the last lines of pytest say how many tests passed."""
+    """Everything, also after a failure; the last lines of pytest say how many tests passed."""
     parser = argparse.ArgumentParser(prog="python -m tests")
     parser.add_argument("--browser", action="store_true", help="install Chromium if missing")
     parser.add_argument("--refresh", action="store_true", help="pin the newest releases")
@@ -114,8 +113,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.torture:
         os.environ["TESTS_TORTURE"] = "1"
-        Step("torture", sys.executable, *PYTEST, "tests/faults", "tests/security").end()
-        return
+        torture = Step("torture", sys.executable, *PYTEST, "tests/faults", "tests/security")
+        sys.exit(0 if torture.end() else 1)
     if arguments.refresh:
         environments.refresh()
         return
@@ -128,12 +127,15 @@ def main() -> None:
         Step("ruff format", python, "-m", "ruff", "format", "--check", ".", background=True),
         Step("mypy", python, "-m", "mypy", background=True),
     ]
-    Step("tests with the oldest LiteLLM", oldest, *PYTEST, *under_tests(HEART)).end()
-    for step in beside:
-        step.end()
-    Step("tests with the newest LiteLLM", newest, *PYTEST, *under_tests(SEAMS)).end()
-    Step("tests under network faults", python, *PYTEST, *under_tests(FAULTS)).end()
-    Step("tests", python, *PYTEST, "--ignore", "tests/faults").end()
+    passed = [Step("tests with the oldest LiteLLM", oldest, *PYTEST, *under_tests(HEART)).end()]
+    passed += [step.end() for step in beside]
+    passed += [
+        Step("tests with the newest LiteLLM", newest, *PYTEST, *under_tests(SEAMS)).end(),
+        Step("tests under network faults", python, *PYTEST, *under_tests(FAULTS)).end(),
+        Step("tests", python, *PYTEST, "--ignore", "tests/faults").end(),
+    ]
+    if not all(passed):
+        sys.exit("== some steps FAILED, see above")
 
 
 if __name__ == "__main__":

@@ -128,9 +128,17 @@ def _facts(agent: str) -> dict[str, Any]:
 
 
 def _registered(agent: str) -> dict[str, Any]:
-    """What somebody has told LiteLLM of this agent (`litellm.register_model`)."""
-    names = (f"{BUILTIN}/{ROUTE}{agent}", f"{PROVIDER}/{agent}")
-    rows = (litellm.model_cost.get(name) for name in names)
+    """What somebody has told LiteLLM of this agent (`litellm.register_model`).
+
+    A Router registers a deployment's ``model_info`` under the deployment's id, with its provider.
+    """
+    rows = [
+        litellm.model_cost.get(f"{route}{agent}")
+        for route in (f"{BUILTIN}/{ROUTE}", f"{PROVIDER}/")
+    ]
+    deployment = litellm.model_cost.get(agent)
+    if deployment and deployment.get("litellm_provider") == PROVIDER:
+        rows.append(deployment)
     return {n: v for row in rows for n, v in (row or {}).items() if v is not None}
 
 
@@ -165,6 +173,20 @@ def _model_info(original: Original) -> Original:
         }
 
     return _build_model_info
+
+
+def _price(original: Original) -> Original:
+    """An agent without a price has no costs that we know: LiteLLM would take no price for 0."""
+
+    def cost_per_token(model: str = "", *args: Any, **kwargs: Any) -> Any:
+        agent = agent_in(model, kwargs.get("custom_llm_provider"))
+        told = _registered(agent) if agent is not None else {}
+        custom = kwargs.get("custom_cost_per_token") or kwargs.get("custom_cost_per_second")
+        if agent is not None and not custom and not any("cost_per" in name for name in told):
+            raise ValueError(f"No price is registered for the agent {agent}")
+        return original(model, *args, **kwargs)
+
+    return cost_per_token
 
 
 # -- chat completions --------------------------------------------------------------------------
@@ -285,6 +307,7 @@ OVERRIDES: dict[tuple[str, ...], Callable[[Original], Any]] = {
     ("litellm.utils:custom_llm_setup",): _setup,
     ("litellm.utils:supports_factory", "litellm.utils:_supports_factory"): _supports,
     ("litellm.utils:_build_model_info",): _model_info,
+    ("litellm.cost_calculator:cost_per_token",): _price,
     ("litellm.llms.azure_ai.agents:AzureAIAgentsConfig",): lambda _: AgentsRoute,
     (
         "litellm.llms.azure_ai.common_utils:AzureFoundryModelInfo.get_azure_ai_config_for_model",

@@ -130,6 +130,6 @@ def test_what_the_streams_of_new_agents_say() -> None:
     assert answer("two_messages").finish_reason == "stop"
     assert answer("reasoning").reasoning == "One\n\nTwo\n\nraw"
     assert answer("calls").finish_reason == "tool_calls"
-    assert [(n, a) for _, n, a in answer("calls").tool_calls] == [("f", '{"a": 1}'), ("f", "")]
+    assert [(n, a) for _, n, a in answer("calls").tool_calls] == [("f", '{"a": 1}'), ("f", "{}")]
     assert answer("an_approval").finish_reason == "tool_calls"
     assert len(answer("an_image").images) == 1
