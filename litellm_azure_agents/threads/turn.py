@@ -20,6 +20,7 @@ from ..core.deltas import Usage
 from ..core.exchange import LostAnswer, object_in, request, send_once
 from ..core.json_values import Json, JsonObject, as_objects, as_text
 from ..core.retry import poll_intervals
+from ..core.service_errors import parse_error_object
 from ..protocol.turn import AgentTurn
 from . import payloads, service
 from .delivery import Delivery
@@ -374,7 +375,7 @@ class ThreadTurn(AgentTurn):
         if machine.run is None:
             raise errors.from_failure(
                 call.context,
-                errors.parse_error_object(machine.error or {}),
+                parse_error_object(machine.error or {}),
                 what="The run's event stream",
             )
         run = machine.run
