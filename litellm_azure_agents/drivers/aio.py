@@ -185,7 +185,7 @@ class AsyncDriver:
             await asyncio.sleep(min(action.seconds, self._session.remaining()))
         elif isinstance(action, Lookup):
             ask = partial(self._exchange, action.request)
-            return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
+            return await replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
         elif isinstance(action, Drain):
@@ -216,7 +216,7 @@ class AsyncDriver:
         for _ in range(2):
             reply = None
             with anyio.move_on_after(session.remaining()):
-                token = await session.token.aget()
+                token = await session.token.get()
                 prepared = None
                 try:
                     client: Client = await client_for(self._setup.http, sync=self._setup.sync)
