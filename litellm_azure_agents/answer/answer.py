@@ -21,6 +21,7 @@ from ..core.json_values import JsonObject, same_json, whole
 from ..core.media import is_picture
 from .artifacts import Artifacts, FileUrl
 from .citations import Citations, Footnotes, Mode
+from .documents import Documents, lacks_address
 from .passages import Annotation, Passage, Span
 from .received import Received
 from .run_steps import RunSteps, merge
@@ -35,11 +36,14 @@ Aside = Literal["reasoning", "refusal"]
 class Needs:
     """What takes a request before the answer can be finished.
 
-    Both map a file id to the container that holds the file, or None if none does.
+    ``names`` and ``images`` map a file id to the container that holds the file, or None if none
+    does. ``addresses`` says whether a citation has the number of a document that a search found
+    and the search's output has not come.
     """
 
     names: dict[str, str | None] = field(default_factory=dict)
     images: dict[str, str | None] = field(default_factory=dict)
+    addresses: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ class Answer:
         """File names by id, as far as asked for; None where the service gave none."""
         self.steps = RunSteps(self._run_steps)
         self.artifacts = Artifacts(self._emit, inline=inline_images, file_url=file_url)
+        self._documents = Documents()
         self.damaged = False
         """An event could not be read: what it said has to come from the finished objects."""
         self._whole = whole
@@ -243,6 +248,7 @@ class Answer:
         known = passage.annotate(number, annotation)
         if known is None:
             return
+        self._documents.resolve(known.inner)
         self._unsettled.add(part)
         if self._footnotes is not None:
             self._footnotes.learn(part, known.inner.get("text"), known.value)
@@ -250,6 +256,21 @@ class Answer:
             piece = passage.citations.feed("")  # a footnote may have waited for this
             if piece:
                 self._deliver(passage, piece)
+
+    def search_output(self, output: Any) -> None:
+        """The output of a search in an index: citations get the addresses of what it found."""
+        if self._documents.found(output):
+            for annotation in self._waiting():
+                self._documents.resolve(annotation.inner)
+
+    def _waiting(self) -> list[Annotation]:
+        """The annotations that have not been given out."""
+        return [
+            annotation
+            for part in self._unsettled
+            for annotation in self._parts[part].annotations.values()
+            if not annotation.given
+        ]
 
     def _settle(self) -> None:
         for part in list(self._unsettled):
@@ -301,14 +322,13 @@ class Answer:
         """What is to be asked for before the answer can be finished."""
         names = {
             inner["file_id"]: inner.get("container_id")
-            for part in self._unsettled
-            for annotation in self._parts[part].annotations.values()
-            if not annotation.given
-            and (inner := annotation.inner).get("file_id")
+            for annotation in self._waiting()
+            if (inner := annotation.inner).get("file_id")
             and not inner.get("filename")
             and inner["file_id"] not in self.names
         }
-        return Needs(names, self.artifacts.wanted)
+        addresses = any(lacks_address(annotation.inner) for annotation in self._waiting())
+        return Needs(names, self.artifacts.wanted, addresses)
 
     def name_file(self, file_id: str, name: str | None) -> None:
         """What the service calls a file; None if it does not say."""
@@ -415,9 +435,10 @@ class Answer:
             told[f"{kind}_revised"] = _revision(asides)
         told["arguments_revised"] = {
             call.id: call.arguments.text for call in self._calls.values() if call.arguments.revised
-        }
-        if any(told.values()):
-            self.fields(**{name: value for name, value in told.items() if value})
+        } or None
+        told = {name: value for name, value in told.items() if value is not None}
+        if told:
+            self.fields(**told)
 
 
 def _revision(texts: list[Received]) -> str | None:

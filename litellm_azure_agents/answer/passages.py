@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.json_values import whole
 from .citations import Citations, locate
+from .documents import may_be_resolved
 from .received import Received
 
 Span = tuple[int, int]
@@ -53,7 +54,9 @@ class Passage:
             known = self.annotations[number] = Annotation({"type": kind, kind: {}})
         elif known.given or known.value["type"] != kind:
             return None
-        known.value = {**annotation, kind: {**known.inner, **inner}}
+        # In place: a numbered footnote keeps the annotation, and learns with it.
+        known.inner.update(inner)
+        known.value.update({**annotation, kind: known.inner})
         return known
 
     def citing(self, marker: str, at: int) -> dict[str, Any] | None:
@@ -87,6 +90,8 @@ class Passage:
 
     def _is_whole(self, inner: Mapping[str, Any], names: Container[str]) -> bool:
         """Whether an annotation will not become more complete than it is."""
+        if may_be_resolved(inner):
+            return False
         if inner.get("file_id") and not inner.get("filename"):
             if inner["file_id"] not in names:
                 return False

@@ -22,7 +22,7 @@ from ..core.json_values import (
     as_objects,
     as_text,
 )
-from ..protocol.machine import EventMachine
+from ..protocol.machine import END_OF_STREAM, NAMELESS, EventMachine
 from . import items
 from .code_pictures import CodePictures
 
@@ -91,7 +91,12 @@ class ResponseMachine(EventMachine):
     # -- events --------------------------------------------------------------------------------
 
     def handles(self, event: ServerEvent) -> bool:
-        return event.name in _HANDLERS or event.name == "message"
+        if event.name == NAMELESS:
+            return event.data != END_OF_STREAM
+        return event.name in _HANDLERS
+
+    def name_of(self, data: Json) -> str:
+        return as_text(data.get("type"))
 
     def handle(self, name: str, data: Json) -> None:
         handler = _HANDLERS.get(name) or _HANDLERS.get(as_text(data.get("type")))
@@ -134,7 +139,7 @@ class ResponseMachine(EventMachine):
 
     def _on_text(self, event: Json) -> None:
         self.start()
-        self.answer.text(self._part(event), as_text(event.get("delta")))
+        self.answer.text(self._part(event), self.piece(event.get("delta")))
 
     def _on_text_done(self, event: Json) -> None:
         self.start()
@@ -148,7 +153,7 @@ class ResponseMachine(EventMachine):
 
     def _on_refusal(self, event: Json) -> None:
         self.start()
-        self.answer.aside("refusal", self._part(event), as_text(event.get("delta")))
+        self.answer.aside("refusal", self._part(event), self.piece(event.get("delta")))
 
     def _on_refusal_done(self, event: Json) -> None:
         self.start()
@@ -156,7 +161,7 @@ class ResponseMachine(EventMachine):
 
     def _on_arguments(self, event: Json) -> None:
         self.start()
-        self.answer.tool_arguments(self._key(event), as_text(event.get("delta")))
+        self.answer.tool_arguments(self._key(event), self.piece(event.get("delta")))
 
     def _on_code(self, event: Json) -> None:
         self.start()
@@ -170,12 +175,12 @@ class ResponseMachine(EventMachine):
     def _on_summary(self, event: Json) -> None:
         self.start()
         part = (*self._key(event), "summary", as_int(event.get("summary_index")))
-        self.answer.aside("reasoning", part, as_text(event.get("delta")))
+        self.answer.aside("reasoning", part, self.piece(event.get("delta")))
 
     def _on_reasoning(self, event: Json) -> None:
         self.start()
         part = (*self._key(event), "text", as_int(event.get("content_index")))
-        self.answer.aside("reasoning", part, as_text(event.get("delta")))
+        self.answer.aside("reasoning", part, self.piece(event.get("delta")))
 
     def _on_error(self, event: Json) -> None:
         self.error = event
@@ -277,6 +282,8 @@ class ResponseMachine(EventMachine):
             handler(self, key, item)
         if items.is_trace(kind):
             self._trace(item)
+            if kind.endswith("_call_output"):
+                self.answer.search_output(item.get("output"))
         elif handler is None and self.answer.first_time(("item", key)):
             self._pass_on("items", item)
 

@@ -8,12 +8,14 @@ is put in front of the event that brings the finished text.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from ..answer.received import Received
 from ..core.actions import ServerEvent
 from ..core.json_values import Json, as_int, as_object, as_text
+from ..protocol.machine import END_OF_STREAM
 
 _ENDS = frozenset(
     {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
@@ -46,10 +48,9 @@ class NativeEvents:
     def receive(self, batch: list[ServerEvent]) -> list[ServerEvent]:
         """The events of a batch that are to be passed on."""
         passed: list[ServerEvent] = []
-        for event in batch:
+        for event, data in _decode(batch):
             if self.ended:
                 break
-            data = _decoded(event)
             if data is None:
                 self._damage()
                 continue
@@ -92,9 +93,22 @@ class NativeEvents:
             received.damage()
 
 
-def _decoded(event: ServerEvent) -> Json | None:
+def _decode(batch: Iterable[ServerEvent]) -> Iterator[tuple[ServerEvent, Json | None]]:
+    """Events with their data, None if it can't be read. Events that ran together are parted: the
+    blank line between them was lost."""
+    for event in batch:
+        data = _object(event.data)
+        if data is None and "\n" in event.data:
+            for line in filter(None, event.data.split("\n")):
+                found = _object(line)
+                yield replace(event, name=as_text((found or {}).get("type")), data=line), found
+        elif event.data.strip() and event.data != END_OF_STREAM:
+            yield event, data
+
+
+def _object(text: str) -> Json | None:
     try:
-        data = json.loads(event.data)
+        data = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
