@@ -83,6 +83,7 @@ class Answer:
         self._pending: list[Delta] = []
         self._parts: dict[Hashable, Passage] = {}
         self._open: Hashable = None  # the part that text came for last
+        self._alternating = False  # text of a part had to wait for an earlier part
         self._unsettled: set[Hashable] = set()  # parts that hold text or annotations back
         self._asides: dict[tuple[Aside, Hashable], Received] = {}
         self._begun: set[Aside] = set()  # kinds of which something was given out
@@ -160,11 +161,17 @@ class Answer:
         self._advance(part, passage, passage.received.finish(full))
         if passage.citations is not None or passage.annotations:
             self._unsettled.add(part)
+        if self._alternating:
+            self._catch_up()
 
     def _advance(self, part: Hashable, passage: Passage, piece: str) -> None:
         if not piece:
             return
         if part != self._open:
+            if self._must_wait(part):
+                passage.waiting += piece
+                self._alternating = True
+                return
             self._release(self._open)
             self._open = part
         if passage.citations is not None:
@@ -172,6 +179,22 @@ class Answer:
             self._unsettled.add(part)
         if piece:
             self._deliver(passage, piece)
+
+    def _must_wait(self, part: Hashable) -> bool:
+        """Whether a part that began earlier may still get text, which comes before this part's."""
+        for earlier, passage in self._parts.items():
+            if earlier == part:
+                return False
+            if not passage.received.complete and passage.received.text:
+                return True
+        return False
+
+    def _catch_up(self) -> None:
+        """Give out what waited for a part that is complete now."""
+        for part, passage in self._parts.items():
+            if passage.waiting and not self._must_wait(part):
+                piece, passage.waiting = passage.waiting, ""
+                self._advance(part, passage, piece)
 
     def _part(self, part: Hashable) -> Passage:
         passage = self._parts.get(part)
@@ -284,6 +307,8 @@ class Answer:
 
     def _give_annotations(self, passage: Passage, *, anyway: bool = False) -> bool:
         """Give out, in order, the annotations that are ready; whether none is left."""
+        if passage.waiting:
+            return False  # their places in the answer are not known
         for annotation, span in passage.ready(self.names, anyway=anyway):
             annotation.given = True
             self._give(annotation, passage, span)
@@ -410,7 +435,9 @@ class Answer:
         for call in self._calls.values():
             self._give_arguments(call, call.arguments.release())
         for part, passage in self._parts.items():
-            self._advance(part, passage, passage.received.release())
+            piece, passage.waiting = passage.waiting + passage.received.release(), ""
+            passage.received.complete = True
+            self._advance(part, passage, piece)
             self._release(part)
             self._give_annotations(passage, anyway=True)
         self._unsettled.clear()

@@ -39,7 +39,9 @@ class Documents:
         index, titled = _number(citation.get("url")), _number(citation.get("title"))
         base = as_text(citation.get("url")) if index is None else ""
         index = titled if index is None else index
-        for search in reversed(self._searches if index is not None else ()):
+        if index is None:
+            return
+        for search in reversed(self._searches):
             address, title = search[index] if index < len(search) else ("", "")
             if address and address.startswith(base):
                 citation["url"] = address

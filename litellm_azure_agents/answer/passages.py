@@ -32,10 +32,14 @@ class Annotation:
 
 @dataclass(slots=True)
 class Passage:
-    """``start`` is its position in the answer; -1 until something of it was given out."""
+    """``start`` is its position in the answer; -1 until something of it was given out.
+
+    ``waiting`` is text that can be given out once an earlier part is complete.
+    """
 
     received: Received
     start: int = -1
+    waiting: str = ""
     citations: Citations | None = None
     annotations: dict[Hashable, Annotation] = field(default_factory=dict)
 

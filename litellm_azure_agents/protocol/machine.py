@@ -14,7 +14,6 @@ from ..answer.answer import Answer
 from ..core.actions import ServerEvent
 from ..core.json_values import Json, as_text
 
-
 END_OF_STREAM = "[DONE]"
 """Data of the last event of many streams, which is not JSON."""
 NAMELESS = "message"

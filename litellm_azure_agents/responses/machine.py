@@ -64,6 +64,7 @@ class ResponseMachine(EventMachine):
         self._run_steps = run_steps
         self._passed_on: dict[str, list[JsonObject]] = {}  # items as they are, by field
         self._round = 0
+        self._latest: Key | None = None  # of the item that began last
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
         self._calls: dict[Key, Json] = {}
         self._outputs: set[str] = set()  # call ids that the agent answered itself
@@ -84,6 +85,7 @@ class ResponseMachine(EventMachine):
         self.response = None
         self.response_id = None
         self.sequence = -1
+        self._latest = None
         self._keys.clear()
         self._calls.clear()
         self._approvals.clear()
@@ -265,7 +267,9 @@ class ResponseMachine(EventMachine):
         if known is not None:
             return known
         index = as_int(event.get("output_index"), -1)
-        key = (self._round, item_id if index < 0 else index)
+        if not item_id and index < 0:
+            return self._latest or (self._round, 0)  # the host doesn't say of which item it is
+        key = self._latest = (self._round, item_id if index < 0 else index)
         if item_id:
             self._keys[item_id] = key
         return key

@@ -135,9 +135,7 @@ class RunMachine(EventMachine):
                     self.answer.tool_call(call_id, id=client_id, name=name)
                 service_id = self._known_calls.get(key)
                 if service_id:
-                    self.answer.tool_arguments(
-                        service_id, self.piece(function.get("arguments"))
-                    )
+                    self.answer.tool_arguments(service_id, self.piece(function.get("arguments")))
             else:
                 self.steps.delta(step_id, call)
 
