@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
+from litellm_azure_agents.emulator import Emulator
 from tests.answer.test_documents import ADDRESSES, CLASSIC, NEW
 from tests.end_to_end.test_damaged_streams import ask, begun, ended, numbered
 from tests.support import thread_streams
@@ -106,3 +108,35 @@ def test_a_new_agent(service: Loopback, kind: str, url: str, mode: str) -> None:
     for way in ("sync", "async stream"):
         result = ask(service, "responses", Way(way), run_mode=mode)
         assert cited(result)["url"] == ADDRESSES[1], way
+
+
+@pytest.mark.parametrize("protocol", ["threads", "responses"])
+@pytest.mark.parametrize("mode", ["stream", "poll"])
+def test_the_emulator_plays_it(emulator: Emulator, protocol: str, mode: str) -> None:
+    tool = {"type": "azure_ai_search", "azure_ai_search": {"indexes": [INDEX]}}
+    with httpx.Client(headers={"authorization": f"Bearer {emulator.token}"}) as client:
+        if protocol == "threads":
+            made = client.post(
+                f"{emulator.endpoint}/assistants?api-version=v1",
+                json={"model": "gpt-4o", "tools": [{"type": "azure_ai_search"}],
+                      "tool_resources": {"azure_ai_search": {"indexes": [INDEX]}}},
+            )  # fmt: skip
+            agent = made.json()["id"]
+        else:
+            made = client.post(
+                f"{emulator.endpoint}/agents/index/versions?api-version=v1",
+                json={"definition": {"kind": "prompt", "model": "gpt-4o", "tools": [tool]}},
+            )
+            agent = "index"
+    assert made.is_success, made.text
+    for way in ("sync", "async stream"):
+        result = Way(way).ask(
+            model=f"azure_ai/agents/{agent}", api_base=emulator.endpoint, api_key=emulator.token,
+            run_mode=mode, messages=[{"role": "user", "content": "garden green"}],
+        )  # fmt: skip
+        (annotation,) = result.annotations
+        url = annotation["url_citation"]["url"]
+        assert url.startswith("https://search.example.com/indexes/manuals/docs/garden-green")
+
+
+INDEX = {"index_connection_id": "c", "index_name": "manuals"}
