@@ -64,6 +64,7 @@ _CONTEXT_LENGTH = re.compile(r"context_length_exceeded|maximum context length|co
 _CONTENT_FILTER = re.compile(
     r"content_filter|content_policy|content management policy|responsibleai", re.I
 )
+_TAG = re.compile(r"<[^<>]+>")
 _SILENT_FOR_LONG = 30.0
 """Seconds. Services that are busy may well be silent for a shorter time."""
 _CALLERS_ID = re.compile(r"\b(?:thread|conv|resp|msg|file|assistant|vs)[_-]\w+")
@@ -249,7 +250,7 @@ def parse_error(reply: Reply) -> ServiceError:
     data = reply.object()
     if data is not None:
         return parse_error_object(data)
-    text = re.sub(r"<[^>]+>", " ", reply.content.decode("utf-8", "replace"))
+    text = _TAG.sub(" ", reply.content.decode("utf-8", "replace"))
     return ServiceError(message=" ".join(text.split())[:300] or f"HTTP status {reply.status}")
 
 
