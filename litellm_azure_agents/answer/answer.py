@@ -26,6 +26,8 @@ from .passages import Annotation, Passage, Span
 from .received import Received
 from .run_steps import RunSteps, merge
 
+MAX_MERGED = 1 << 16
+"""Characters of a delta to which more that arrived with it is added. Every addition copies them."""
 SEPARATOR = "\n\n"
 """Between two messages, or two text parts, of one answer: chat completions have one text."""
 Aside = Literal["reasoning", "refusal"]
@@ -92,6 +94,7 @@ class Answer:
         self._delivered = 0
         self._footnotes = Footnotes() if citations == "footnotes" else None
         self._doubtful = False  # whether the beginning of a new part may have been lost
+        self._trusted: list[Received] = []  # texts that began since the last damage
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -126,8 +129,9 @@ class Answer:
         """An event could not be read: unfinished texts wait for their finished forms."""
         self.damaged = self._doubtful = True
         self.steps.damage()
-        for received in self._all_received():
+        for received in self._trusted:
             received.damage()
+        self._trusted.clear()
 
     def begins(self) -> None:
         """The first event of a new message or item was read: its deltas can be trusted."""
@@ -146,7 +150,10 @@ class Answer:
         ]
 
     def _received(self) -> Received:
-        return Received(hold=self._whole, doubtful=self._doubtful)
+        received = Received(hold=self._whole, doubtful=self._doubtful)
+        if not received.doubtful:
+            self._trusted.append(received)
+        return received
 
     # -- text ----------------------------------------------------------------------------------
 
@@ -221,8 +228,9 @@ class Answer:
 
     def _append_text(self, piece: str) -> None:
         self._delivered += len(piece)
-        if self._pending and self._pending[-1].is_only_text():
-            self._pending[-1].text += piece
+        last = self._pending[-1] if self._pending else None
+        if last is not None and last.is_only_text() and len(last.text) < MAX_MERGED:
+            last.text += piece
         else:
             self._emit(Delta(text=piece))
 
@@ -252,7 +260,7 @@ class Answer:
             piece = SEPARATOR + piece  # the first piece of a further text
         self._begun.add(kind)
         last = self._pending[-1] if self._pending else None
-        if last is not None and getattr(last, kind):
+        if last is not None and 0 < len(getattr(last, kind)) < MAX_MERGED:
             setattr(last, kind, getattr(last, kind) + piece)
         else:
             delta = Delta()
@@ -420,8 +428,9 @@ class Answer:
         if not piece:
             return
         last = self._pending[-1] if self._pending else None
-        if last is not None and last.tool_call and last.tool_call.index == call.index:
-            last.tool_call.arguments += piece
+        begun = last.tool_call if last is not None else None
+        if begun and begun.index == call.index and len(begun.arguments) < MAX_MERGED:
+            begun.arguments += piece
         else:
             self._emit(Delta(tool_call=ToolCallDelta(call.index, arguments=piece)))
 

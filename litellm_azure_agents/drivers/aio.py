@@ -174,11 +174,16 @@ class AsyncDriver:
         if isinstance(action, Read):
             return await self._read(action.quiet)
         if isinstance(action, Stream):
-            # Goes on when this task is cancelled: its run must be known, to be cancelled.
-            self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
-            result = await asyncio.shield(self._opening)
+            # Goes on when this task is cancelled or its time is up: what the request has started
+            # must be known, to be cancelled.
+            self._opening = opening = asyncio.ensure_future(
+                self._exchange(action.request, stream=True)
+            )
+            done, _ = await asyncio.wait({opening}, timeout=self._session.remaining())
+            if not done:
+                return Lost("no reply within the timeout", sent=True, timed_out=True)
             self._opening = None
-            return result
+            return opening.result()
         if isinstance(action, Send):
             return await self._exchange(action.request)
         if isinstance(action, Wait):
@@ -215,7 +220,7 @@ class AsyncDriver:
         reply: Reply | None = None
         for _ in range(2):
             reply = None
-            with anyio.move_on_after(session.remaining()):
+            with anyio.move_on_after(session.remaining() + (FOREGROUND_SECONDS if stream else 0)):
                 token = await session.token.get()
                 prepared = None
                 try:

@@ -67,6 +67,7 @@ class ResponseMachine(EventMachine):
         self._latest: Key | None = None  # of the item that began last
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
         self._calls: dict[Key, Json] = {}
+        self._made: dict[str, Json] = {}  # the same by call id
         self._outputs: set[str] = set()  # call ids that the agent answered itself
         self._approvals: dict[str, Json] = {}
 
@@ -88,6 +89,7 @@ class ResponseMachine(EventMachine):
         self._latest = None
         self._keys.clear()
         self._calls.clear()
+        self._made.clear()
         self._approvals.clear()
 
     # -- events --------------------------------------------------------------------------------
@@ -194,12 +196,13 @@ class ResponseMachine(EventMachine):
         self._know(response)
         output = [item for item in as_objects(response.get("output")) if item]
         present = {as_text(item.get("id")) for item in output}
+        taken = {key for id, key in self._keys.items() if id in present}
         for index, item in enumerate(output):
             item_id = as_text(item.get("id"))
             key = self._keys.get(item_id)
             if key is None:
                 key = (self._round, index)
-                if any(k == key and i in present for i, k in self._keys.items()):
+                if key in taken:
                     key = (self._round, item_id)  # this list leaves out what the stream had
             self._item(key, item)
         self.response = response
@@ -316,6 +319,7 @@ class ResponseMachine(EventMachine):
         if not as_text(item.get("call_id")):
             return  # its result could not be given
         self._calls[key] = {**self._calls.get(key, {}), **item}
+        self._made[as_text(item.get("call_id"))] = self._calls[key]
         name = as_text(item.get("name"))
         if self._live is None or name in self._live:
             call_id = self._call_id(str(item.get("call_id")))
@@ -333,9 +337,8 @@ class ResponseMachine(EventMachine):
     def _call_output(self, key: Key, item: Json) -> None:
         call_id = str(item.get("call_id"))
         self._outputs.add(call_id)
-        for call in self._calls.values():
-            if call.get("call_id") == call_id:
-                self._trace(call)
+        if call_id in self._made:
+            self._trace(self._made[call_id])
         self._trace(item)
 
     def _trace(self, item: Json) -> None:
