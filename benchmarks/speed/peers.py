@@ -27,6 +27,20 @@ class Peer:
         raise NotImplementedError
 
 
+class Marks:
+    """Finds a mark in a body that comes in pieces; each stands for one word of text."""
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._rest = b""
+
+    def words(self, data: bytes) -> str:
+        """The words of the marks that end in ``data``."""
+        data = self._rest + data
+        self._rest = data[-len(self._mark) + 1 :]
+        return "word " * data.count(self._mark)
+
+
 class Raw(Peer):
     """httpx that reads the bytes and looks for deltas in them: no JSON, no answer."""
 
@@ -40,16 +54,18 @@ class Raw(Peer):
 
     def ask(self, base: str, **options: Any) -> Iterator[str]:
         with self.client.stream("POST", base + self.path, json={"messages": MESSAGES}) as response:
+            marks = Marks(self.mark)
             for data in response.iter_bytes():
-                if found := data.count(self.mark):
-                    yield "word " * found
+                if words := marks.words(data):
+                    yield words
 
     async def aask(self, base: str, **options: Any) -> AsyncIterator[str]:
         request = self.aclient.stream("POST", base + self.path, json={"messages": MESSAGES})
         async with request as response:
+            marks = Marks(self.mark)
             async for data in response.aiter_bytes():
-                if found := data.count(self.mark):
-                    yield "word " * found
+                if words := marks.words(data):
+                    yield words
 
 
 class LiteLLM(Peer):
@@ -146,12 +162,12 @@ class OpenAIClient(Peer):
 
 
 PEERS: dict[str, Callable[[], Peer]] = {
-    "raw httpx": lambda: Raw("/threads/runs", b"message.delta\n"),
+    "raw httpx": lambda: Raw("/threads/runs", b"event: thread.message.delta\n"),
     "this plugin": lambda: LiteLLM("azure_ai/agents/asst_bench", plugin=True),
     "LiteLLM's built-in": lambda: LiteLLM("azure_ai/agents/asst_bench"),
     "LiteLLM's openai": lambda: LiteLLM("openai/gpt-4o-mini"),
     "azure-ai-agents": AzureClient,
-    "raw httpx, new": lambda: Raw("/openai/v1/responses", b"output_text.delta\n"),
+    "raw httpx, new": lambda: Raw("/openai/v1/responses", b"event: response.output_text.delta\n"),
     "this plugin, new": lambda: LiteLLM("azure_ai/agents/bench", plugin=True),
     "openai client, new": OpenAIClient,
 }
