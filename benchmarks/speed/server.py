@@ -12,7 +12,17 @@ import json
 from functools import lru_cache
 from typing import Any
 
-WORD = "word "
+
+def word(number: int) -> str:
+    """Five characters; LiteLLM takes a stream that repeats itself for a broken model."""
+    return f"w{number % 1000:03d} "
+
+
+def text_of(deltas: int) -> str:
+    """The whole text of an answer."""
+    return "".join(map(word, range(deltas)))
+
+
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -32,11 +42,15 @@ def _threads(deltas: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
         "run_id": "run_bench", "role": "assistant", "status": "in_progress", "content": [],
         "created_at": 1700000000, "attachments": [], "metadata": {},
     }  # fmt: skip
-    text = {"type": "text", "text": {"value": WORD * deltas, "annotations": []}}
-    piece = {"index": 0, "type": "text", "text": {"value": WORD}}
+    text = {"type": "text", "text": {"value": text_of(deltas), "annotations": []}}
     usage = {"prompt_tokens": 10, "completion_tokens": deltas, "total_tokens": deltas + 10}
     thread = {"id": "thread_bench", "object": "thread", "created_at": 1700000000, "metadata": {}}
-    delta = {"id": "msg_bench", "object": "thread.message.delta", "delta": {"content": [piece]}}
+
+    def delta(number: int) -> bytes:
+        piece = {"index": 0, "type": "text", "text": {"value": word(number)}}
+        data = {"id": "msg_bench", "object": "thread.message.delta", "delta": {"content": [piece]}}
+        return _event(data, "thread.message.delta")
+
     before = [
         _event(thread, "thread.created"),
         _event(run, "thread.run.created"),
@@ -50,7 +64,7 @@ def _threads(deltas: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
         _event({**run, "status": "completed", "usage": usage}, "thread.run.completed"),
         _event("[DONE]", "done"),
     ]
-    return before, [_event(delta, "thread.message.delta")] * deltas, after
+    return before, [delta(i) for i in range(deltas)], after
 
 
 def _responses(deltas: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
@@ -65,7 +79,7 @@ def _responses(deltas: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
         "instructions": None, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
     }  # fmt: skip
     item = {"id": "msg_bench", "type": "message", "role": "assistant", "status": "in_progress"}
-    text = {"type": "output_text", "text": WORD * deltas, "annotations": [], "logprobs": []}
+    text = {"type": "output_text", "text": text_of(deltas), "annotations": [], "logprobs": []}
     at = {"item_id": "msg_bench", "output_index": 0, "content_index": 0}
     usage = {"input_tokens": 10, "output_tokens": deltas, "total_tokens": deltas + 10,
              "input_tokens_details": {"cached_tokens": 0},
@@ -77,13 +91,13 @@ def _responses(deltas: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
         event("response.content_part.added", **at, part={**text, "text": ""}),
     ]
     pieces = [
-        event("response.output_text.delta", **at, delta=WORD, logprobs=[], obfuscation="a1b2c3")
-        for _ in range(deltas)
+        event("response.output_text.delta", **at, delta=word(i), logprobs=[], obfuscation="a1b2c3")
+        for i in range(deltas)
     ]
     done = {**item, "status": "completed", "content": [text]}
     ended = {**response, "status": "completed", "output": [done], "usage": usage}
     after = [
-        event("response.output_text.done", **at, text=WORD * deltas, logprobs=[]),
+        event("response.output_text.done", **at, text=text_of(deltas), logprobs=[]),
         event("response.content_part.done", **at, part=text),
         event("response.output_item.done", output_index=0, item=done),
         event("response.completed", response=ended),
@@ -102,7 +116,7 @@ def _chat(deltas: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
     usage = {"prompt_tokens": 10, "completion_tokens": deltas, "total_tokens": deltas + 10}
     before = [chunk({"role": "assistant", "content": ""})]
     after = [chunk({}, "stop"), chunk({}, None, choices=[], usage=usage), _event("[DONE]")]
-    return before, [chunk({"content": WORD})] * deltas, after
+    return before, [chunk({"content": word(i)}) for i in range(deltas)], after
 
 
 def _packed(events: list[bytes], together: int) -> list[bytes]:

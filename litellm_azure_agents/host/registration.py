@@ -26,6 +26,7 @@ _NEEDED = (
     "litellm:client_session",
     "litellm:aclient_session",
     "litellm:ssl_verify",
+    "litellm:disable_aiohttp_transport",
     "litellm:model_cost",
     "litellm.utils:_cached_get_model_info.cache_clear",
     "litellm.types.utils:ModelResponse._hidden_params",
