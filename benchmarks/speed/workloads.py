@@ -56,13 +56,13 @@ def workloads(*, calls: int, turns: int) -> list[Workload]:
     ours = ("this plugin", "this plugin, new", "LiteLLM's openai")
     return [
         _calls("burst", "burst of 4,000 deltas, async", "4000/0/200",
-               count=3, sync=False, wall="time"),
+               count=3, sync=False, wall="time", cpu="CPU"),
         _calls("burst-sync", "burst of 4,000 deltas, sync", "4000/0/200",
-               count=3, sync=True, wall="time"),
+               count=3, sync=True, wall="time", cpu="CPU"),
         _calls("burst-chunks", "burst of 4,000 deltas, each in an HTTP chunk of its own, async",
-               "4000/0/1", count=3, sync=False, wall="time"),
+               "4000/0/1", count=3, sync=False, wall="time", cpu="CPU"),
         _calls("burst-chunks-sync", "burst of 4,000 deltas, each in an HTTP chunk of its own, sync",
-               "4000/0/1", count=3, sync=True, wall="time"),
+               "4000/0/1", count=3, sync=True, wall="time", cpu="CPU"),
         _calls("turn", "short turn of 10 deltas, async", "10/0/1",
                count=20, sync=False, first="first text", cpu="CPU"),
         _calls("turn-sync", "short turn of 10 deltas, sync", "10/0/1",
