@@ -22,7 +22,7 @@ _NEEDED = (
     "litellm:_custom_providers",
     "litellm:provider_list",
     "litellm:callbacks",
-    "litellm:CustomStreamWrapper",
+    "litellm:CustomStreamWrapper.chunk_creator",
     "litellm:client_session",
     "litellm:aclient_session",
     "litellm:ssl_verify",
