@@ -24,9 +24,7 @@ POLL_START, POLL_MAX = 0.25, 2.0
 
 # Both are linear in the length of the text: a word is read from its beginning only, and what
 # repeats is followed by something else than itself.
-_AGAIN = re.compile(
-    r"(?<![a-z])(?:try|retry)[a-z]*\s+(?:again\s+)?(?:in|after)\s+(?=\d)", re.I
-)
+_AGAIN = re.compile(r"(?<![a-z])(?:try|retry)[a-z]*\s+(?:again\s+)?(?:in|after)\s+(?=\d)", re.I)
 _DURATION = re.compile(
     r"(\d{1,9}(?:\.\d{1,9})?)(?!\d)\s*"
     r"(ms|millisec[a-z]*|s(?:ec[a-z]*)?|m(?:in[a-z]*)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)?"

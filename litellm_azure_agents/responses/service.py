@@ -11,7 +11,7 @@ from ..core.attempts import NONCE_KEY
 from ..core.call import Call
 from ..core.endpoint import Endpoint
 from ..core.exchange import ask, insist, object_in, read_page, request
-from ..core.json_values import Json, JsonObject, as_object, as_text
+from ..core.json_values import Json, JsonObject, as_int, as_object, as_text
 from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
@@ -42,19 +42,31 @@ class ResponseService:
         """Whether the endpoint's project lists its responses."""
         return self._target.project is not None and not self._target.is_stateless
 
-    def find(self, nonce: str) -> Actions[JsonObject | None]:
-        """The newest response of the agent that carries the nonce and was not cut off, or None."""
-        project = self._target.project
+    def find(self) -> Actions[JsonObject | None]:
+        """The newest response of this request's nonce that was not cut off, or None.
+
+        Reads the agent's responses, newest first, back to the time of the first attempt.
+        """
+        project, attempt = self._target.project, self._call.attempt
         if project is None:
             return None
+        age = self._call.clock() - attempt.began
         query = [("agent_name", self._target.name), ("limit", "100"), ("order", "desc")]
-        url = Endpoint(f"{project.base}/openai/v1", None).url("responses", query=query)
-        page = yield from read_page(self._call, url, doing="list the agent's responses")
-        for response in page.items:
-            marked = as_object(response.get("metadata")).get(NONCE_KEY) == nonce
-            if marked and response.get("status") != "cancelled":
-                return response
-        return None
+        endpoint, newest = Endpoint(f"{project.base}/openai/v1", None), 0
+        after: list[tuple[str, str]] = []
+        while True:
+            url = endpoint.url("responses", query=[*query, *after])
+            page = yield from read_page(self._call, url, doing="list the agent's responses")
+            for response in page.items:
+                marked = as_object(response.get("metadata")).get(NONCE_KEY) == attempt.nonce
+                if marked and response.get("status") != "cancelled":
+                    return response
+            made = [as_int(response.get("created_at")) for response in page.items]
+            newest = newest or max(made, default=0)
+            # By the service's clock, at which it is now `newest` or later; 2: both are rounded.
+            if page.after is None or min(made, default=0) < newest - age - 2:
+                return None
+            after = [("after", page.after)]
 
     def replay(self, response_id: str, after: int) -> Exchange:
         """The events of a background response that come after number ``after``, as a stream."""
