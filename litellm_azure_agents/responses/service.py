@@ -10,8 +10,8 @@ from ..core.actions import Actions, Exchange, Lookup, Reply, Request, Send, Step
 from ..core.attempts import NONCE_KEY
 from ..core.call import Call
 from ..core.endpoint import Endpoint
-from ..core.exchange import ask, insist, object_in, read_page, request
-from ..core.json_values import Json, JsonObject, as_int, as_object, as_text
+from ..core.exchange import ask, find_recent, insist, object_in, request
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
 from . import refused
 from .machine import TERMINAL
@@ -43,30 +43,25 @@ class ResponseService:
         return self._target.project is not None and not self._target.is_stateless
 
     def find(self) -> Actions[JsonObject | None]:
-        """The newest response of this request's nonce that was not cut off, or None.
-
-        Reads the agent's responses, newest first, back to the time of the first attempt.
-        """
-        project, attempt = self._target.project, self._call.attempt
+        """The newest response of this request's nonce that was not cut off, or None."""
+        project, nonce = self._target.project, self._call.attempt.nonce
         if project is None:
             return None
-        age = self._call.clock() - attempt.began
-        query = [("agent_name", self._target.name), ("limit", "100"), ("order", "desc")]
-        endpoint, newest = Endpoint(f"{project.base}/openai/v1", None), 0
-        after: list[tuple[str, str]] = []
-        while True:
-            url = endpoint.url("responses", query=[*query, *after])
-            page = yield from read_page(self._call, url, doing="list the agent's responses")
-            for response in page.items:
-                marked = as_object(response.get("metadata")).get(NONCE_KEY) == attempt.nonce
-                if marked and response.get("status") != "cancelled":
-                    return response
-            made = [as_int(response.get("created_at")) for response in page.items]
-            newest = newest or max(made, default=0)
-            # By the service's clock, at which it is now `newest` or later; 2: both are rounded.
-            if page.after is None or min(made, default=0) < newest - age - 2:
-                return None
-            after = [("after", page.after)]
+        listed = Endpoint(f"{project.base}/openai/v1", None)
+        agent = ("agent_name", self._target.name)
+
+        def is_ours(response: JsonObject) -> bool:
+            marked = as_object(response.get("metadata")).get(NONCE_KEY) == nonce
+            return marked and response.get("status") != "cancelled"
+
+        return (
+            yield from find_recent(
+                self._call,
+                lambda query: listed.url("responses", query=[agent, *query]),
+                is_ours,
+                doing="list the agent's responses",
+            )
+        )
 
     def replay(self, response_id: str, after: int) -> Exchange:
         """The events of a background response that come after number ``after``, as a stream."""
