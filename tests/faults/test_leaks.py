@@ -17,7 +17,7 @@ import pytest
 from litellm_azure_agents.emulator import Emulator
 from tests.faults.limits import EMULATOR, PACKAGE, run_child
 from tests.faults.proxy import Fault, FaultProxy, always, no_faults
-from tests.faults.size import size
+from tests.faults.size import pairs, size
 
 CALLS = size(40, 2000)
 SPARE_FILES = 36
@@ -104,8 +104,11 @@ async def settled(baseline: int) -> int:
     return len(tasks)
 
 
-@pytest.mark.parametrize("agent", ["asst_echo", "echo"])
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("kind", "agent"),
+    pairs(KINDS, ["asst_echo", "echo"]),
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_calls_leave_nothing_behind(emulator: Emulator, kind: Call, agent: str) -> None:
     async def go(proxy: FaultProxy) -> None:
         arguments = {
