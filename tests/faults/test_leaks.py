@@ -19,10 +19,10 @@ from tests.faults.limits import EMULATOR, PACKAGE, run_child
 from tests.faults.proxy import Fault, FaultProxy, always, no_faults
 from tests.faults.size import pairs, size
 
-CALLS = size(40, 2000)
+CALLS = size(25, 2000)
 SPARE_FILES = 36
 """Open files of idle connections. Each has four: one at the client, two at the proxy, one at the
-emulator. A leak of one socket a call would be 160."""
+emulator. A leak of one socket a call would be 100."""
 BYTES_A_CALL = 1024
 """Of the package's own; what a call keeps must be far less than this."""
 
@@ -153,7 +153,7 @@ def test_calls_leave_nothing_behind(emulator: Emulator, kind: Call, agent: str) 
 
 def test_a_loop_for_each_call(emulator: Emulator) -> None:
     """Scripts, Flask and Celery do this. The child may open only 40 files more."""
-    found = run_child("loops", emulator.endpoint, str(size(200, 2000)))
+    found = run_child("loops", emulator.endpoint, str(size(100, 2000)))
     assert found["files"] <= 10
 
 
