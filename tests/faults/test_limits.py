@@ -165,8 +165,8 @@ def _events(size: int) -> Iterator[bytes]:
 
 def test_twice_the_answer_is_twice_the_work() -> None:
     counts = []
-    for deltas in (10, 500, 1000, 2000):
-        with serving(lambda deltas=deltas: _events(deltas)) as endpoint:
+    for events in (10, 500, 1000, 2000):
+        with serving(lambda events=events: _events(events)) as endpoint:
             arguments: dict[str, Any] = {"api_base": endpoint, "api_key": "k", "messages": [HELLO]}
 
             def ask(given: dict[str, Any] = arguments) -> None:
