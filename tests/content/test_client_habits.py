@@ -17,6 +17,7 @@ from tests.support.new_agent import AGENT, PROJECT
 from tests.support.playing import BASE
 from tests.support.response_streams import events_of, message, text
 from tests.support.thread_streams import call_delta, opening, run, tools_step
+from tests.support.transport import over_httpx
 from tests.support.ways import Way
 
 
@@ -99,7 +100,7 @@ def test_a_native_call_drops_the_clients_own_fields(way: Way, nested: bool) -> N
         "input": [said], "tools": [tool, {"type": "code_interpreter", **OWN}],
         "stream": way.streamed,
     }  # fmt: skip
-    with respx.mock() as router:
+    with respx.mock() as router, over_httpx():
         events = events_of([message("msg_1", text("Hello"))])
         events[-1]["response"]["created_at"] = 1
         whole = httpx.Response(200, json=events[-1]["response"])
