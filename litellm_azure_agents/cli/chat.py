@@ -125,7 +125,7 @@ def _load(path: Path) -> list[Callable[..., Any]]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise CommandError(f"{path} fails: {type(error).__name__}: {error}") from error
-    found = [
+    found: list[Callable[..., Any]] = [
         value
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == path.stem and not name.startswith("_")

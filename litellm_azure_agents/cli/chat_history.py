@@ -36,7 +36,7 @@ class Chat:
 
     @property
     def last_used(self) -> float:
-        return max([self.started, *(turn.get("time", 0) for turn in self.turns)])
+        return float(max([self.started, *(turn.get("time", 0) for turn in self.turns)]))
 
 
 def state_folder() -> Path:

@@ -90,9 +90,11 @@ class Output:
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Callable[[str, int, int], None]]:
         """A progress bar on a terminal's stderr; call what this gives with (what, done, total)."""
-        shown = self.errors.is_terminal and not self.as_json
+        if not self.errors.is_terminal or self.as_json:
+            yield lambda what, done, total: None
+            return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=self.errors, transient=True, disable=not shown) as bar:
+        with Progress(*columns, console=self.errors, transient=True) as bar:
             task = bar.add_task(title, total=None)
 
             def report(what: str, done: int, total: int) -> None:
