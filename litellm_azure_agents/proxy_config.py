@@ -202,10 +202,11 @@ def _check_entry(
     except (ConfigError, ValueError) as error:
         yield Finding(about, "failed", str(error), "correct the entry")
         return
+    unset = ""
     try:
         params = _resolved(params, variables)
     except ConfigError as error:
-        yield Finding(about, "warning", str(error), "set it where the proxy runs")
+        unset = str(error)
         params = {key: value for key, value in params.items() if not _is_reference(value)}
     else:
         try:
@@ -223,6 +224,9 @@ def _check_entry(
         parse_arguments(ours, drop_params=bool(params.get("drop_params")))
     except OptionError as error:
         yield Finding(about, "failed", str(error), "correct the entry")
+        return
+    if unset:
+        yield Finding(about, "warning", unset, "set it where the proxy runs")
         return
     shown = f", with {', '.join(sorted(ours))}" if ours else ""
     yield Finding(about, "ok", f"agent {agent}{shown}")

@@ -111,9 +111,10 @@ def test_a_module_that_is_none(run: Run, tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text(text)
         assert says in run("chat", "asst_echo", "-m", "x", "--functions", name, code=1).err
-    assert "not a Python file" in run(
-        "chat", "asst_echo", "-m", "x", "--functions", "absent.py", code=1
-    ).err
+    assert (
+        "not a Python file"
+        in run("chat", "asst_echo", "-m", "x", "--functions", "absent.py", code=1).err
+    )
 
 
 @pytest.mark.parametrize("agent", ["asst_approval", "approval"])

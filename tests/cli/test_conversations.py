@@ -21,6 +21,7 @@ Ask = Callable[..., dict[str, Any]]
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the clock by which ages are told; the emulator's stays."""
+
     def move(seconds: float) -> None:
         class Clock:
             @staticmethod
@@ -86,9 +87,10 @@ def test_prune_deletes_what_nobody_uses_any_more(
     later(2 * DAY)
     dry = run("threads", "prune", "--older-than", "1d", "--dry-run", "--json").data
     assert (dry["dry_run"], set(dry["found"])) == (True, set(ids))
-    assert "3 threads would be deleted" in run(
-        "threads", "prune", "--older-than", "1d", "--dry-run"
-    ).err
+    assert (
+        "3 threads would be deleted"
+        in run("threads", "prune", "--older-than", "1d", "--dry-run").err
+    )
     done = run("threads", "prune", "--older-than", "1d", "--yes").out
     assert sorted(done.split()) == sorted(["deleted", *ids] + ["deleted"] * 2)
     assert run("threads", "list", "--json").data == []
@@ -179,8 +181,6 @@ def response(id: str, previous: str | None = None, status: str = "completed") ->
     ],
     ids=["all old", "a newer one continues both", "a newer one is another's", "running", "circle"],
 )
-def test_responses_that_a_chat_still_needs(
-    chain: list[Any], old: str, expected: list[str]
-) -> None:
+def test_responses_that_a_chat_still_needs(chain: list[Any], old: str, expected: list[str]) -> None:
     found = unneeded(chain, lambda item: item["id"] in old)
     assert [item["id"] for item in found] == expected

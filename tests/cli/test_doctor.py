@@ -199,7 +199,9 @@ def test_a_good_configuration_and_its_project(
 def test_a_configuration_with_a_mistake(
     anywhere: Run, tmp_path: Path, entry: Any, more: Any, check: str, status: str, says: str
 ) -> None:
-    path = write(tmp_path / "config.yaml", {"api_base": "https://a/api/projects/p", **entry}, **more)
+    path = write(
+        tmp_path / "config.yaml", {"api_base": "https://a/api/projects/p", **entry}, **more
+    )
     found = checks(anywhere("doctor", "--config", path, "--json", code=None))
     assert found[check]["status"] == status
     assert says in found[check]["message"]
@@ -207,14 +209,12 @@ def test_a_configuration_with_a_mistake(
 
 def test_secrets_in_clear_are_named_and_not_shown(anywhere: Run, tmp_path: Path) -> None:
     entry = {"api_base": "https://a/api/projects/p", "api_key": "hunter2-hunter2"}
-    path = write(
-        tmp_path / "config.yaml", entry, general_settings={"master_key": "sk-hunter2"}
-    )
+    path = write(tmp_path / "config.yaml", entry, general_settings={"master_key": "sk-hunter2"})
     ran = anywhere("doctor", "--config", path, "--json")
     messages = [c["message"] for c in ran.data["checks"] if c["check"] == "secrets"]
-    assert [message.split()[0] for message in messages] == [
+    assert {message.split()[0] for message in messages} == {
         "model_list[0].litellm_params.api_key", "general_settings.master_key",
-    ]  # fmt: skip
+    }  # fmt: skip
     assert "hunter2" not in ran.out + ran.err
     anywhere("doctor", "--config", path, "--strict", code=1)
 
@@ -227,9 +227,7 @@ def test_a_file_that_is_no_configuration(anywhere: Run, tmp_path: Path) -> None:
         assert "hunter2" not in ran.out
 
 
-def test_included_files_and_credentials(
-    anywhere: Run, emulator: Emulator, tmp_path: Path
-) -> None:
+def test_included_files_and_credentials(anywhere: Run, emulator: Emulator, tmp_path: Path) -> None:
     write(tmp_path / "models.yaml", {"litellm_credential_name": "foundry"})
     values = {"api_base": emulator.endpoint, "api_key": "some-key"}
     main = {

@@ -16,9 +16,7 @@ Ask = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize("agent", ["asst_echo", "echo"])
-def test_a_run_is_found_by_its_id_and_by_the_id_of_the_call(
-    run: Run, ask: Ask, agent: str
-) -> None:
+def test_a_run_is_found_by_its_id_and_by_the_id_of_the_call(run: Run, ask: Ask, agent: str) -> None:
     ids = ask(agent, litellm_call_id="call-of-mine")
     id = ids.get("run_id") or ids["response_id"]
     for reference in (id, "call-of-mine"):
@@ -50,7 +48,10 @@ def test_a_run_of_a_known_thread(run: Run, ask: Ask) -> None:
 
 def test_a_run_is_followed_while_it_runs(run: Run, emulator: Emulator) -> None:
     headers = {"Authorization": f"Bearer {emulator.token}"}
-    body = {"assistant_id": "asst_slow", "thread": {"messages": [{"role": "user", "content": "a b"}]}}
+    body = {
+        "assistant_id": "asst_slow",
+        "thread": {"messages": [{"role": "user", "content": "a b"}]},
+    }
     url = f"{emulator.endpoint}/threads/runs?api-version=v1"
     started = httpx.post(url, headers=headers, json=body).json()
     told = run("runs", "tail", started["id"], "--json").lines

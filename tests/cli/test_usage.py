@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,7 @@ def test_help_loads_no_litellm() -> None:
 
 def test_without_the_extra() -> None:
     code = (
-        "import sys; sys.modules['typer'] = None\n"
-        "from litellm_azure_agents.cli import main\n"
-        "main()"
+        "import sys; sys.modules['typer'] = None\nfrom litellm_azure_agents.cli import main\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
@@ -118,9 +117,14 @@ def test_shell_completion() -> None:
     assert done.stdout.split() == ["threads"]
 
 
-def test_the_emulator(tmp_path: Path) -> None:
-    arguments = [COMMAND, "emulator", "--port", "0", "--json"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+def test_the_emulator_and_its_page(tmp_path: Path) -> None:
+    """The browser is a script that notes what it is to open."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{opened}"\n')
+    browser.chmod(0o700)
+    arguments = [COMMAND, "emulator", "--port", "0", "--json", "--open"]
+    environ = {**os.environ, "BROWSER": str(browser)}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environ) as process:
         try:
             assert process.stdout is not None
             ready: dict[str, Any] = json.loads(process.stdout.readline())
@@ -130,28 +134,14 @@ def test_the_emulator(tmp_path: Path) -> None:
                 headers={"Authorization": "Bearer any"},
             )
             assert listed.status_code == 200
+            for _ in range(300):
+                if opened.exists() and opened.read_text():
+                    break
+                time.sleep(0.1)
+            assert opened.read_text().strip() == ready["page"]
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-
-
-def test_the_emulators_page_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    from litellm_azure_agents.emulator import __main__ as emulator_command
-
-    opened: list[str] = []
-
-    class Stop:
-        def wait(self, _: float) -> bool:
-            return True
-
-        def set(self) -> None: ...
-
-    monkeypatch.setattr(emulator_command.webbrowser, "open", lambda url: opened.append(url) or True)
-    monkeypatch.setattr(emulator_command.threading, "Event", Stop)
-    monkeypatch.setattr(emulator_command.signal, "signal", lambda *_: None)
-    assert emulator_command.main(["--port", "0", "--open"]) == 0
-    (page,) = opened
-    assert page.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize(
