@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import typer
@@ -136,8 +138,17 @@ def _group(kind: Kind, of: str) -> typer.Typer:
         if name == "tag" and kind == "response":
             continue  # the service can't change a response
         function.__doc__ = help_
+        if kind == "thread":
+            _without_agent(function)
         command(app, name)(function)
     return app
+
+
+def _without_agent(function: Callable[..., None]) -> None:
+    """Take the option --agent from a command: the service keeps no agent with a thread."""
+    signature = inspect.signature(function, eval_str=True)
+    left = [p for name, p in signature.parameters.items() if name != "agent"]
+    function.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
 
 
 def _table(session: Session, kind: Kind, found: Any) -> None:

@@ -115,7 +115,7 @@ _SHARED: Mapping[str, tuple[Any, Any]] = {
         Annotated[
             float | None,
             typer.Option(
-                help="Seconds for the whole command.",
+                help="Seconds that a call of the project may take.",
                 metavar="SECONDS",
                 min=0.1,
                 rich_help_panel=_PANEL,

@@ -117,6 +117,8 @@ def test_what_prune_refuses(call: Any) -> None:
         call(conversations.prune, "thread")
     with pytest.raises(litellm.BadRequestError, match="kind is one of"):
         call(conversations.prune, "threads", older_than=timedelta(1))
+    with pytest.raises(litellm.BadRequestError, match="no agent with a thread"):
+        call(conversations.list, "thread", agent="echo")
     with pytest.raises(litellm.BadRequestError, match="tell its kind"):
         call(conversations.show, "item_1")
     with pytest.raises(litellm.BadRequestError, match="not a valid id"):
