@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import files, vector_stores
+    from . import agents, conversations, doctor, files, proxy_config, runs, vector_stores
     from .core.options import Options
     from .host.handler import AzureAgents
     from .host.registration import RegistrationError, register, unregister
@@ -28,10 +28,15 @@ _HOMES = {
     "Options": "core.options",
     "RegistrationError": "host.registration",
     "TooManyRounds": "tool_loop.loop",
+    "agents": "agents",
     "arun_tools": "tool_loop.loop",
+    "conversations": "conversations",
+    "doctor": "doctor",
     "files": "files",
+    "proxy_config": "proxy_config",
     "register": "host.registration",
     "run_tools": "tool_loop.loop",
+    "runs": "runs",
     "unregister": "host.registration",
     "vector_stores": "vector_stores",
 }
@@ -43,10 +48,15 @@ __all__ = [
     "RegistrationError",
     "TooManyRounds",
     "__version__",
+    "agents",
     "arun_tools",
+    "conversations",
+    "doctor",
     "files",
+    "proxy_config",
     "register",
     "run_tools",
+    "runs",
     "unregister",
     "vector_stores",
 ]

@@ -1,4 +1,4 @@
-"""Makes a vector store from local files: uploads and indexes them, and reports on each file.
+"""Vector stores: made from local files with a report on each file, listed, shown, deleted.
 
 >>> from litellm_azure_agents import vector_stores
 >>> store = vector_stores.create(["handbook.pdf"], api_base="https://…")  # doctest: +SKIP
@@ -6,11 +6,13 @@
 
 For the same files a second call finds the store of the first one, by their content, and uploads
 nothing. `create` raises `VectorStoreError` if files failed, although the service calls such a batch
-completed. A call that is interrupted cancels the indexing.
+completed. A call that is interrupted cancels the indexing. Each function has an async twin with an
+``a`` before its name.
 """
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
 import threading
@@ -21,16 +23,21 @@ from typing import Any
 
 from .content.file_service import FileService
 from .core import errors
-from .core.actions import Actions, Gather, Request, Send, Steps, Wait
-from .core.exchange import ask, read, read_page
-from .core.json_values import Json, as_int, as_object, as_text, sendable, whole
+from .core.actions import Actions, Gather, Job, Request, Send, Steps, Wait
+from .core.endpoint import check_id
+from .core.exchange import ask, read, read_all, read_page, succeed
+from .core.json_values import Json, JsonObject, as_int, as_object, as_text, sendable, whole
 from .core.media import media_type_of
 from .core.retry import poll_intervals
-from .drivers.connection import Connection
+from .drivers.connection import Connection, Requests
 from .files import Source, read_source
 from .host.connection import connect
 
-__all__ = ["FileOutcome", "Progress", "VectorStore", "VectorStoreError", "acreate", "create"]
+__all__ = [
+    "FileOutcome", "Progress", "VectorStore", "VectorStoreError",
+    "acreate", "adelete", "afiles", "alist", "ashow",
+    "create", "delete", "files", "list", "show",
+]  # fmt: skip
 
 CONTENT_KEY = "content_sha256"
 """The key in a store's metadata by which the next call with the same files finds it."""
@@ -69,11 +76,11 @@ class VectorStore:
 
     id: str
     name: str | None
-    files: list[FileOutcome] = field(default_factory=list)
+    files: builtins.list[FileOutcome] = field(default_factory=builtins.list)
     reused: bool = False
 
     @property
-    def failed(self) -> list[FileOutcome]:
+    def failed(self) -> builtins.list[FileOutcome]:
         """The files that can't be searched."""
         return [file for file in self.files if file.status != "completed"]
 
@@ -148,6 +155,114 @@ async def acreate(
         at, files, name, expires_after_days, chunking_strategy, metadata, on_progress, reuse
     )
     return _checked(await at.aperform(job), strict)
+
+
+def list(*, limit: int | None = None, **connection: Any) -> Sequence[JsonObject]:
+    """The project's vector stores, newest first."""
+    at = connect(**connection)
+    found: Sequence[JsonObject] = at.perform(_list(at, limit))
+    return found
+
+
+async def alist(*, limit: int | None = None, **connection: Any) -> Sequence[JsonObject]:
+    """As `list`."""
+    at = connect(**connection)
+    found: Sequence[JsonObject] = await at.aperform(_list(at, limit))
+    return found
+
+
+def show(store_id: str, **connection: Any) -> JsonObject:
+    """A vector store, as the service describes it."""
+    at = connect(**connection)
+    return dict(at.perform(_show(at, store_id)))
+
+
+async def ashow(store_id: str, **connection: Any) -> JsonObject:
+    """As `show`."""
+    at = connect(**connection)
+    return dict(await at.aperform(_show(at, store_id)))
+
+
+def files(store_id: str, **connection: Any) -> Sequence[FileOutcome]:
+    """The files of a vector store, each with its state and, if it failed, why."""
+    at = connect(**connection)
+    found: Sequence[FileOutcome] = at.perform(_files(at, store_id))
+    return found
+
+
+async def afiles(store_id: str, **connection: Any) -> Sequence[FileOutcome]:
+    """As `files`."""
+    at = connect(**connection)
+    found: Sequence[FileOutcome] = await at.aperform(_files(at, store_id))
+    return found
+
+
+def delete(store_id: str, *, with_files: bool = False, **connection: Any) -> None:
+    """Delete a vector store; its files stay in the project, unless ``with_files``."""
+    at = connect(**connection)
+    at.perform(_delete(at, store_id, with_files))
+
+
+async def adelete(store_id: str, *, with_files: bool = False, **connection: Any) -> None:
+    """As `delete`."""
+    at = connect(**connection)
+    await at.aperform(_delete(at, store_id, with_files))
+
+
+def _store_id(at: Connection, store_id: str) -> str:
+    try:
+        return check_id(store_id, "store_id")
+    except ValueError as error:
+        raise errors.bad_request(at.call.context, str(error), param="store_id") from None
+
+
+def _list(at: Connection, limit: int | None) -> Job:
+    def url(query: Sequence[tuple[str, str]]) -> str:
+        return at.call.endpoint.url("vector_stores", query=query)
+
+    return Requests(read_all(at.call, url, doing="list vector stores", limit=limit))
+
+
+def _show(at: Connection, store_id: str) -> Job:
+    url = at.call.endpoint.url("vector_stores", _store_id(at, store_id))
+    return Requests(read(at.call, url, doing=f"read the vector store {store_id}"))
+
+
+def _files(at: Connection, store_id: str) -> Job:
+    return Requests(_file_outcomes(at, _store_id(at, store_id)))
+
+
+def _file_outcomes(at: Connection, store_id: str) -> Actions[Sequence[FileOutcome]]:
+    service, endpoint = FileService(at.call), at.call.endpoint
+    items = yield from read_all(
+        at.call,
+        lambda query: endpoint.url("vector_stores", store_id, "files", query=query),
+        doing=f"list the files of the vector store {store_id}",
+        order="asc",
+    )
+    ids = [as_text(item.get("id")) for item in items]
+    named = yield Gather([service.info(id) for id in ids], AT_ONCE)
+    outcomes = []
+    for id, item, file in zip(ids, items, named, strict=True):
+        name = id if isinstance(file, Exception) else as_text(file.get("filename")) or id
+        error = as_object(item.get("last_error"))
+        state = as_text(item.get("status"))
+        outcomes.append(FileOutcome(name, state, id, error.get("code"), error.get("message")))
+    return outcomes
+
+
+def _delete(at: Connection, store_id: str, with_files: bool) -> Job:
+    url = at.call.endpoint.url("vector_stores", _store_id(at, store_id))
+
+    def run() -> Steps:
+        files: Sequence[FileOutcome] = ()
+        if with_files:
+            files = yield from _file_outcomes(at, store_id)
+        doing = f"delete the vector store {store_id}"
+        yield from succeed(at.call, Send(Request("DELETE", url)), doing=doing, repeatable=True)
+        yield from FileService(at.call).delete(file.file_id for file in files if file.file_id)
+
+    return Requests(run())
 
 
 def _checked(store: VectorStore, strict: bool) -> VectorStore:
@@ -225,7 +340,7 @@ class _Create:
 
     def _find(self, content: str) -> Actions[Json | None]:
         """The usable store of this content, None if there is none. Waits while it is indexed."""
-        after: list[tuple[str, str]] = []
+        after: builtins.list[tuple[str, str]] = []
         while True:
             url = self._url(query=[("limit", "100"), *after])
             page = yield from read_page(self.call, url, doing="list vector stores")
@@ -250,7 +365,7 @@ class _Create:
             yield Wait(next_interval())
             store = yield from read(self.call, self._url(id), doing="read the vector store")
 
-    def _upload(self) -> Actions[list[FileOutcome]]:
+    def _upload(self) -> Actions[builtins.list[FileOutcome]]:
         results = yield Gather([self._upload_one(*source) for source in self.sources], AT_ONCE)
         outcomes = []
         for (name, _), result in zip(self.sources, results, strict=True):
@@ -272,7 +387,7 @@ class _Create:
         return str(file["id"])
 
     def _index(self, result: VectorStore, ids: Sequence[str]) -> Steps:
-        body: dict[str, Any] = {"file_ids": list(ids)}
+        body: dict[str, Any] = {"file_ids": [*ids]}
         if self.chunking:
             body["chunking_strategy"] = self.chunking
         batches = (result.id, "file_batches")
@@ -311,7 +426,7 @@ class _Create:
     ) -> Steps:
         """Set each file's own status: a completed batch may have failed files."""
         states: dict[str, Mapping[str, Any]] = {}
-        after: list[tuple[str, str]] = []
+        after: builtins.list[tuple[str, str]] = []
         while True:
             url = self._url(*path, "files", query=[("limit", "100"), *after])
             page = yield from read_page(self.call, url, doing="list the files of the batch")

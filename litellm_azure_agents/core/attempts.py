@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 NONCE_KEY = "litellm_request"
 """Metadata key of the nonce, on threads, runs, messages and responses."""
+CALL_ID_KEY = "litellm_call_id"
+"""Metadata key of LiteLLM's id of the call, on runs and responses."""
 MAX_METADATA = 16
 """Most pairs of metadata on one object (protocols A3)."""
 _KEPT_SECONDS = 900.0

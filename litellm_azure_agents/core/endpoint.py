@@ -53,6 +53,11 @@ class Endpoint:
             pairs.append(("api-version", self.api_version))
         return f"{self.base}{path}" + (f"?{urlencode(pairs, errors='replace')}" if pairs else "")
 
+    @property
+    def openai(self) -> Endpoint:
+        """Where the project has its responses, conversations and their files (no api-version)."""
+        return Endpoint(f"{self.base}/openai/v1", None)
+
 
 def base_from_environment(environ: Mapping[str, str] = os.environ) -> str | None:
     """The endpoint in the environment variables, None if there is none."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from . import errors
 from .actions import Actions, Exchange, Lookup, Lost, Reply, Request, Send, Steps, Stream, Wait
 from .call import Call
-from .json_values import JsonObject, as_int, as_text
+from .json_values import Json, JsonObject, as_int, as_text
 from .retry import LOOKS, MAX_OBEYED_WAIT, RECOVERY_PATIENCE, backoff, is_retryable
 from .service_errors import wait_asked_for
 
@@ -212,3 +212,29 @@ def find_recent(
         if page.after is None or min(made, default=0) < newest - age - 2:
             return None
         after = [("after", page.after)]
+
+
+def read_all(
+    call: Call,
+    url: Callable[[Sequence[tuple[str, str]]], str],
+    *,
+    doing: str,
+    order: str = "desc",
+    wanted: Callable[[Json], bool] = lambda _: True,
+    limit: int | None = None,
+) -> Actions[list[JsonObject]]:
+    """The ``wanted`` items of a list, page after page, ``limit`` of them at most.
+
+    ``url`` gives the list's URL with a query. Newest first, unless ``order`` is ``asc``.
+    """
+    found: list[JsonObject] = []
+    after: list[tuple[str, str]] = []
+    while limit is None or len(found) < limit:
+        page = yield from read_page(
+            call, url([("limit", "100"), ("order", order), *after]), doing=doing
+        )
+        found += [item for item in page.items if wanted(item)]
+        if page.after is None:
+            break
+        after = [("after", page.after)]
+    return found[:limit]

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 import urllib.parse
+import webbrowser
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,6 +103,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="serve https with a certificate made here (kept in DIR); its file is printed",
     )
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON instead of text, when ready"
+    )
     args = parser.parse_args(argv)
     if args.model is None and (args.model_option or args.inject_search):
         parser.error("--model-option and --inject-search need --model")
@@ -185,7 +190,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         about = f"{args.data}: " if isinstance(error, sqlite3.Error) else ""
         print(f"The emulator can't start: {about}{error}", file=sys.stderr)
         return 1
-    print(f"READY {emulator.endpoint}", flush=True)
     names = " ".join(str(a["id"]) for a in [*SEEDED_CLASSIC, *agents] if "id" in a)
     named = [name for name, _ in SEEDED_NEW] + [str(a["name"]) for a in agents if "definition" in a]
     names += "\n    new agents " + " ".join(dict.fromkeys(named))
@@ -197,10 +201,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     page = emulator.url + "/"
     if args.token:
         page += "#token=" + urllib.parse.quote(args.token, safe="")  # a fragment is never sent
-    usage = USAGE.format(
-        endpoint=emulator.endpoint, token=shown, agents=names, example=example, page=page
-    )
-    print(usage, flush=True)
+    if args.json:
+        ready = {"endpoint": emulator.endpoint, "page": page, "ca_file": emulator.ca_file}
+        print(json.dumps(ready), flush=True)
+    else:
+        usage = USAGE.format(
+            endpoint=emulator.endpoint, token=shown, agents=names, example=example, page=page
+        )
+        print(f"READY {emulator.endpoint}\n{usage}", flush=True)
+    if args.open and not webbrowser.open(page):
+        print(f"No browser could be opened; the page is {page}", file=sys.stderr)
     while not stop.wait(3600):
         pass
     emulator.stop()

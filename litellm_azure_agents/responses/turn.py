@@ -12,7 +12,7 @@ from itertools import count
 from ..content.file_service import FileService
 from ..core import errors
 from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Steps, Stream
-from ..core.attempts import MAX_METADATA, NONCE_KEY
+from ..core.attempts import CALL_ID_KEY, MAX_METADATA, NONCE_KEY
 from ..core.call import Call
 from ..core.deltas import Usage, add_usage
 from ..core.exchange import LostAnswer, object_in, send_once
@@ -102,11 +102,15 @@ class ResponseTurn(AgentTurn):
             self._ours |= {"include"} if not options.include else set()
 
     def _mark(self, body: JsonObject) -> None:
-        """Put the nonce into the metadata, so that the response is found if its reply is lost."""
+        """Put the nonce into the metadata, so that the response is found if its reply is lost, and
+        the id of the call, if there is room."""
         metadata = body.get("metadata") or {}
         if self.service.can_list and self._stored and len(metadata) < MAX_METADATA:
             self._ours |= {"metadata"} if not metadata else set()
-            body["metadata"] = {**metadata, NONCE_KEY: self.call.attempt.nonce}
+            metadata = {**metadata, NONCE_KEY: self.call.attempt.nonce}
+            if self.call.call_id and len(metadata) < MAX_METADATA:
+                metadata.setdefault(CALL_ID_KEY, self.call.call_id)
+            body["metadata"] = metadata
 
     def _tools(self) -> Actions[JsonObject]:
         """The caller's tools for the body, if the endpoint takes any.

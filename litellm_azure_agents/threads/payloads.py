@@ -11,7 +11,7 @@ from ..content.messages import NOTHING, about
 from ..content.parts import assistant_text, build_content, says_nothing, text_of
 from ..content.uploads import Incoming
 from ..continuity.tool_results import result_text
-from ..core.attempts import MAX_METADATA, NONCE_KEY
+from ..core.attempts import CALL_ID_KEY, MAX_METADATA, NONCE_KEY
 from ..core.call import Call
 from ..core.json_values import JsonObject, as_object
 from ..core.options import OptionError
@@ -161,7 +161,7 @@ def build_metadata(call: Call) -> dict[str, str]:
     """The caller's run metadata and, if there is room, the nonce and the id of the call."""
     metadata = with_nonce(call, call.options.run_metadata)
     if call.call_id and len(metadata) < MAX_METADATA:
-        metadata.setdefault("litellm_call_id", call.call_id)
+        metadata.setdefault(CALL_ID_KEY, call.call_id)
     return metadata
 
 

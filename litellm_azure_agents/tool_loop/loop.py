@@ -135,7 +135,8 @@ class _Loop:
             *(self._completion.get("tools") or ()),
             *(f.tool for f in self._functions.values()),
         ]
-        return {**self._completion, "messages": list(self._messages), "tools": tools}
+        named = {"tools": tools} if tools else {}
+        return {**self._completion, "messages": list(self._messages), **named}
 
     def take(self, response: Any) -> list[_Task]:
         """The function calls in a response; none if the conversation is complete."""

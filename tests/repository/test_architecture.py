@@ -19,10 +19,20 @@ PACKAGE = Path(litellm_azure_agents.__file__).parent
 
 BELOW_A_TURN = {"answer", "content", "continuity", "core"}
 ALLOWED: dict[str, set[str]] = {
-    "__init__": {"core", "files", "host", "tool_loop", "vector_stores"},
+    "__init__": {
+        "agents", "conversations", "core", "doctor", "files", "host", "proxy_config", "runs",
+        "tool_loop", "vector_stores",
+    },
     "proxy": {"host"},
-    "files": {"content", "core", "drivers"},
-    "vector_stores": {"content", "core", "drivers", "files"},
+    "agents": {"core", "drivers", "host"},
+    "conversations": {"core", "drivers", "host"},
+    "doctor": {"auth", "core", "drivers", "host", "responses", "tool_loop"},
+    "files": {"content", "core", "drivers", "host"},
+    "proxy_config": {"core", "host"},
+    "runs": {"core", "drivers", "host"},
+    "vector_stores": {"content", "core", "drivers", "files", "host"},
+    # The public face by `import litellm_azure_agents`, so that `--help` loads no LiteLLM.
+    "cli": {"emulator"},
     "tool_loop": {"continuity", "core", "drivers", "host"},
     "host": {"threads", "responses", "drivers", "auth", *BELOW_A_TURN},
     "drivers": {"auth", "core"},
@@ -35,15 +45,16 @@ ALLOWED: dict[str, set[str]] = {
     "auth": {"core"},
     "core": set(),
     "emulator": set(),
-}
+}  # fmt: skip
 """Folder (or file at the package's root) -> what it may import. There is no circle in it."""
 
 LIBRARIES = {
     # LiteLLM's exceptions are made with an httpx.Response.
     "httpx": {"drivers", "emulator", "core/errors.py"},
     # The emulator may let a model of LiteLLM's answer; the tool loop uses its public functions.
+    # The command silences LiteLLM's advertisements.
     "litellm": {
-        "host", "core/errors.py", "tool_loop",
+        "host", "core/errors.py", "tool_loop", "cli/session.py",
         "emulator/__main__.py", "emulator/models/litellm_model.py",
     },
 }  # fmt: skip
@@ -67,7 +78,8 @@ def test_the_rules_have_no_circle() -> None:
 
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_imports_run_one_way(folder: str) -> None:
-    broken = [line for line in broken_layers(PACKAGE, ALLOWED) if room(line) == folder]
+    lines = broken_layers(PACKAGE, ALLOWED)
+    broken = [line for line in lines if room(line.split(":")[0]) == folder]
     assert not broken, "\n".join(broken)
 
 

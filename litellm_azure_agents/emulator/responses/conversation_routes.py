@@ -14,6 +14,7 @@ from ..core.http import (
     deleted,
     included,
     listing,
+    page_of,
     project_of,
     read_body,
     require_new,
@@ -23,7 +24,7 @@ from ..core.routing import Table, foundry_routes
 from ..core.store import Doc, public
 from .items import read_input
 from .objects import conversation_object, with_includes
-from .routes import AGENT_ENDPOINT
+from .routes import AGENT_ENDPOINT, USER_HEADER
 from .schemas import ConversationCreate, ConversationUpdate, ItemsCreate
 
 if TYPE_CHECKING:
@@ -59,7 +60,16 @@ async def create(request: Request) -> Response:
 
 
 async def list_conversations(request: Request) -> Response:
-    return answer(stored_page(request, "conversation"))
+    name = request.query_params.get("agent_name")
+    if name is None:
+        return answer(stored_page(request, "conversation"))
+    project = project_of(request)
+    user = request.headers.get(USER_HEADER)
+    responses = project.responses.listed(user=user, agent_name=name, conversation=None)
+    used = {(response["conversation"] or {}).get("id") for response in responses}
+    return answer(
+        page_of(request, [c for c in project.store.all("conversation") if c["id"] in used])
+    )
 
 
 async def get(request: Request) -> Response:
