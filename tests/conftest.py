@@ -35,6 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 break
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail if pytest-xdist ignores the groups, as it does on pytest 9.2: each would start twice."""
+    if not session.config.getoption("loadgroup", False):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError("pytest-xdist ignores xdist_group: see pyproject.toml")
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     """The plugin is registered for every test, and LiteLLM given back after it."""

@@ -15,9 +15,9 @@ from typing import Any
 from ..core import errors
 from ..core.actions import Gather, Reply, Steps
 from ..core.call import Call
-from ..core.errors import parse_error
 from ..core.json_values import as_object, as_text
 from ..core.media import VISION_TYPES, NewFile, media_type_of, parse_file, parse_image, tools_for
+from ..core.service_errors import parse_error
 from .file_service import FileService
 
 EPHEMERAL_KEY = "litellm_ephemeral_files"

@@ -32,7 +32,6 @@ Nothing that looks like a token passes.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,11 +44,11 @@ from litellm import exceptions
 from litellm.exceptions import APIConnectionError, NotFoundError, Timeout
 
 from .actions import Lost, Reply
-from .json_values import as_object
 from .redact import scrub, without
-from .retry import retry_after, retry_after_in_text
+from .retry import retry_after_in_text
+from .service_errors import ServiceError, inner_error, parse_error
 
-__all__ = ["APIConnectionError", "Context", "NotFoundError", "ServiceError", "Timeout"]
+__all__ = ["APIConnectionError", "Context", "NotFoundError", "Timeout"]
 
 _log = logging.getLogger("litellm_azure_agents")
 _REQUEST_ID_HEADERS = (
@@ -233,70 +232,6 @@ def api_error(context: Context, message: str, *, status: int = 500) -> Exception
     return spare_deployment(_error(exceptions.APIError, context, message, status_code=status))
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceError:
-    """What a service or a gateway says went wrong (protocols A7, B3)."""
-
-    message: str
-    code: str | None = None
-    param: str | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
-    """The error object as it came, which may say more: which content filter stopped what."""
-
-
-def parse_error(reply: Reply) -> ServiceError:
-    """The error in a reply: from OpenAI's, Azure's or a gateway's JSON, or the body as text."""
-    data = reply.object()
-    if data is not None:
-        return parse_error_object(data)
-    text = re.sub(r"<[^>]+>", " ", reply.content.decode("utf-8", "replace"))
-    return ServiceError(message=" ".join(text.split())[:300] or f"HTTP status {reply.status}")
-
-
-def parse_error_object(data: Mapping[str, Any]) -> ServiceError:
-    """The error in a decoded body, an SSE ``error`` event or a ``last_error``."""
-    inner = data.get("error")
-    if isinstance(inner, str):
-        return ServiceError(message=inner)
-    error: Mapping[str, Any] = inner if isinstance(inner, dict) else data
-    nested = _inner_error(error)
-    code = error.get("code") or error.get("statusCode")
-    if nested.get("code"):
-        code = f"{code}/{nested['code']}"
-    message = error.get("message")
-    details = error.get("details")
-    if isinstance(details, list) and details:
-        message = f"{message} {json.dumps(details)[:500]}"
-    param = error.get("param")
-    return ServiceError(
-        message=str(message) if message else json.dumps(data)[:500],
-        code=str(code) if code is not None else None,
-        param=str(param) if param is not None else None,
-        given=error,
-    )
-
-
-def _inner_error(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Azure's details of an error, {} if it has none. Its services spell the name differently."""
-    return as_object(error.get("innererror")) or as_object(error.get("inner_error"))
-
-
-def wait_asked_for(reply: Reply, now: float) -> float | None:
-    """Seconds after which a refused request may be sent again, None if the reply doesn't say.
-
-    Headers win over the text of the error ("Please retry after 26 seconds").
-    """
-    asked = retry_after(reply.headers, now)
-    return retry_after_in_text(parse_error(reply).message) if asked is None else asked
-
-
-def parse_failure(failure: Any) -> ServiceError:
-    """``last_error`` of a run or ``error`` of a response: an object, text, or nothing."""
-    if isinstance(failure, Mapping) and failure:
-        return parse_error_object(failure)
-    return ServiceError(message=failure if isinstance(failure, str) else "")
-
-
 def from_reply(context: Context, reply: Reply, *, doing: str, hint: str | None = None) -> Exception:
     """The exception for a reply that is an error.
 
@@ -412,7 +347,7 @@ def _by_status(
 def _filter_details(error: ServiceError) -> dict[str, Any]:
     """Which content filter stopped what, under the names of LiteLLM's own Azure provider."""
     given = _scrubbed(error.given)
-    inner = _inner_error(given) or None
+    inner = inner_error(given) or None
     return {"innererror": inner, "inner_error": inner, "azure_error": given or None}
 
 

@@ -11,6 +11,7 @@ from .actions import Actions, Exchange, Lookup, Lost, Reply, Request, Send, Step
 from .call import Call
 from .json_values import JsonObject, as_text
 from .retry import LOOKS, MAX_OBEYED_WAIT, RECOVERY_PATIENCE, backoff, is_retryable
+from .service_errors import wait_asked_for
 
 
 class LostAnswer(Exception):
@@ -38,7 +39,8 @@ def request(
     """
     attempt, began = 0, call.clock()
     # Once something may run at the service, its state has to be found out.
-    patience = RECOVERY_PATIENCE if repeatable and call.attempt.sent else call.patience
+    may_run = call.attempt.sent or call.attempt.inherited
+    patience = RECOVERY_PATIENCE if repeatable and may_run else call.patience
     while True:
         result: Reply | Lost = yield action
         patient = True
@@ -55,7 +57,7 @@ def request(
             patient = not is_retryable(result)
             if patient and not (repeatable and result.status >= 500):
                 return result
-            asked = errors.wait_asked_for(result, time.time())
+            asked = wait_asked_for(result, time.time())
             wait = backoff(attempt, call.random) if asked is None else asked
             failure = errors.from_reply(call.context, result, doing=doing)
         waited = call.clock() - began + wait

@@ -167,18 +167,23 @@ class AsyncDriver:
         if isinstance(action, Read):
             return await self._read(action.quiet)
         if isinstance(action, Stream):
-            # Goes on when this task is cancelled: its run must be known, to be cancelled.
-            self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
-            result = await asyncio.shield(self._opening)
+            # Goes on when this task is cancelled or its time is up: what the request has started
+            # must be known, to be cancelled.
+            self._opening = opening = asyncio.ensure_future(
+                self._exchange(action.request, stream=True)
+            )
+            done, _ = await asyncio.wait({opening}, timeout=self._session.remaining())
+            if not done:
+                return Lost("no reply within the timeout", sent=True, timed_out=True)
             self._opening = None
-            return result
+            return opening.result()
         if isinstance(action, Send):
             return await self._exchange(action.request)
         if isinstance(action, Wait):
             await asyncio.sleep(min(action.seconds, self._session.remaining()))
         elif isinstance(action, Lookup):
             ask = partial(self._exchange, action.request)
-            return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
+            return await replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
         elif isinstance(action, Drain):
@@ -208,8 +213,8 @@ class AsyncDriver:
         reply: Reply | None = None
         for _ in range(2):
             reply = None
-            with anyio.move_on_after(session.remaining()):
-                token = await session.token.aget()
+            with anyio.move_on_after(session.remaining() + (FOREGROUND_SECONDS if stream else 0)):
+                token = await session.token.get()
                 prepared = None
                 try:
                     client: Client = await client_for(self._setup.http, sync=self._setup.sync)

@@ -83,6 +83,8 @@ def prepare(
     except OptionError as error:
         raise errors.bad_request(context, str(error), param=error.param) from None
     is_health_check = _is_health_check(litellm_params)
+    if is_health_check:  # nobody's question: there is no user to name
+        options = options.model_copy(update={"user_identity": "off"})
     try:
         checked = [] if is_health_check else check_messages(messages)
     except ValueError as error:

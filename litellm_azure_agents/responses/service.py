@@ -13,6 +13,7 @@ from ..core.endpoint import Endpoint
 from ..core.exchange import ask, insist, object_in, read_page, request
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
+from ..core.service_errors import parse_error
 from . import refused
 from .machine import TERMINAL
 from .target import Target
@@ -151,12 +152,12 @@ def is_locked(reply: Reply) -> bool:
     """Whether the service refused because another response uses the conversation."""
     if reply.status not in (400, 409):
         return False
-    return "conversation_locked" in (errors.parse_error(reply).code or "")
+    return "conversation_locked" in (parse_error(reply).code or "")
 
 
 def is_unknown_state(reply: Reply) -> bool:
     """Whether the service has no such response or conversation to continue."""
     if reply.status == 404:
         return True
-    error = errors.parse_error(reply) if reply.status == 400 else None
+    error = parse_error(reply) if reply.status == 400 else None
     return error is not None and (error.code or "").endswith(("response_not_found", "_not_found"))

@@ -19,6 +19,7 @@ from ..core.exchange import LostAnswer, object_in, send_once
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.options import OptionError
 from ..core.retry import poll_intervals
+from ..core.service_errors import parse_error_object, parse_failure
 from ..protocol.turn import AgentTurn
 from . import history, payloads, refused
 from .content import Inputs
@@ -350,11 +351,11 @@ class ResponseTurn(AgentTurn):
         call, machine = self.call, self.machine
         response = machine.response
         if response is None:
-            error = errors.parse_error_object(machine.error or {})
+            error = parse_error_object(machine.error or {})
             raise errors.from_failure(call.context, error, what="The response's event stream")
         status, response_id = response.get("status"), response.get("id")
         if status == "failed":
-            failure = errors.parse_failure(response.get("error"))
+            failure = parse_failure(response.get("error"))
             raise errors.from_failure(call.context, failure, what=f"Response {response_id}")
         if status == "cancelled":
             raise errors.api_error(
@@ -409,6 +410,11 @@ class ResponseTurn(AgentTurn):
             if found is None:
                 break
             self.machine.adopt(found)
+        if self.machine.response_id is None and self.service.can_list:
+            try:
+                self.machine.adopt((yield from self.service.find(self.call.attempt.nonce)) or {})
+            except Exception:  # cleaning up raises nothing
+                return
         if self.machine.response_id is not None:
             yield from self.service.cancel(self.machine.response_id)
 

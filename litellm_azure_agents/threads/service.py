@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from ..core import errors
 from ..core.actions import Actions, Lookup, Reply, Request, Send, Steps, Wait
 from ..core.call import Call
-from ..core.errors import Context, parse_error
+from ..core.errors import Context
 from ..core.exchange import ask, insist, read, read_page
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
+from ..core.service_errors import parse_error, parse_failure
 from .machine import TERMINAL, has_stopped, pending_calls, waits_for_us, why_stuck
 from .steps import SEARCH_CONTENT
 
@@ -227,7 +228,7 @@ def failed_run(context: Context, run: Json) -> Exception:
     """The exception for a run that ended failed, cancelled or expired."""
     status, run_id = run.get("status"), run.get("id")
     if status == "failed":
-        failure = errors.parse_failure(run.get("last_error"))
+        failure = parse_failure(run.get("last_error"))
         return errors.from_failure(context, failure, what=f"Run {run_id}")
     if status == "expired":
         return errors.run_expired(context)

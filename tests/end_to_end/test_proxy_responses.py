@@ -62,16 +62,15 @@ def test_the_operator_says_who_the_user_is(client: openai.OpenAI) -> None:
         return json.loads(answer.choices[0].message.content or "")
 
     headers = {"x-agent-user-id": "mallory", "x-client-tenant": "blue"}
-    body = {
-        "extra_headers": {"x-agent-user-id": "mallory"},
-        "metadata": {"user_api_key_hash": "mallory"},
-    }
+    body = {"metadata": {"user_api_key_hash": "mallory"}}
     got = seen("known", extra_headers=headers, extra_body=body)
     assert got["user"] == "litellm_proxy_master_key"
     assert got["headers"] == {"x-client-tenant": "blue"}
     assert seen("toy", extra_headers=headers, extra_body=body)["user"] is None
     with pytest.raises(openai.BadRequestError, match="operator"):
         seen("known", extra_body={"user_identity": "off"})
+    with pytest.raises(openai.BadRequestError, match="x-agent-user-id"):
+        seen("known", extra_body={"extra_headers": {"x-agent-user-id": "mallory"}})
 
 
 # -- responses ---------------------------------------------------------------------------------
