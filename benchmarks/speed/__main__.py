@@ -26,7 +26,6 @@ from . import report
 from .workloads import Workload, workloads
 
 ROOT = Path(__file__).parents[2]
-RESULTS = Path(__file__).with_name("results.json")
 Numbers = dict[str, float]
 
 
