@@ -26,7 +26,6 @@ from . import report
 from .workloads import Workload, workloads
 
 ROOT = Path(__file__).parents[2]
-RESULTS = Path(__file__).with_name("results.json")
 Numbers = dict[str, float]
 
 
@@ -70,11 +69,10 @@ def measure(
     names = [p for p in dict.fromkeys(p for w in chosen for p in w.peers) if p in peers]
     children = {name: Child(name) for name in names}
     warm_up = {"work": "calls", "base": f"{address}/20/1/1", "count": 5, "chars": 100}
-    for child in children.values():
+    for name, child in children.items():
         child.work({**warm_up, "sync": False})
-        child.work({**warm_up, "sync": True, "chars": 100}) if child is not children.get(
-            "LiteLLM's built-in"
-        ) else None
+        if name != "LiteLLM's built-in":  # sync, it polls
+            child.work({**warm_up, "sync": True})
     results: dict[str, dict[str, Numbers]] = {}
     for workload in chosen:
         rows: dict[str, list[Numbers]] = {name: [] for name in workload.peers if name in names}

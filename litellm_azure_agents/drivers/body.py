@@ -25,8 +25,9 @@ class Response(Protocol):
     """The part of httpx.Response that is used."""
 
     headers: httpx.Headers
-    extensions: Mapping[str, Any]
 
+    @property
+    def extensions(self) -> Mapping[str, Any]: ...
     @property
     def is_stream_consumed(self) -> bool: ...
     @property

@@ -8,7 +8,7 @@ import litellm
 from litellm.types.utils import ModelResponseStream
 
 
-class AgentStream(litellm.CustomStreamWrapper):
+class AgentStream(litellm.CustomStreamWrapper):  # type: ignore[misc]
     """Usage, logging, callbacks, rules and the end of a stream are LiteLLM's.
 
     For each chunk LiteLLM first makes an empty one, which it drops again when a custom provider's

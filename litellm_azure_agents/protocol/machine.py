@@ -10,6 +10,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
+import msgspec
+
 from ..answer.answer import Answer
 from ..core.actions import ServerEvent
 from ..core.json_values import Json, as_text
@@ -22,6 +24,11 @@ NAMELESS = "message"
 
 class EventMachine(ABC):
     """Reads events one by one with `receive`, until one says how the answer ended."""
+
+    text_event: str
+    """Name of the event that comes most often: a piece of text."""
+    text_decoder: msgspec.json.Decoder[Any]
+    """Decodes that event to the type that `handle_text` takes, see ``events.py``."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -43,10 +50,22 @@ class EventMachine(ABC):
     def handle(self, name: str, data: Json) -> None:
         """Read one decoded event."""
 
+    @abstractmethod
+    def handle_text(self, event: Any) -> None:
+        """Read a piece of text, decoded to its type. Does what `handle` does for its JSON."""
+
     def receive(self, event: ServerEvent) -> None:
         """Read one event. What comes after the end is ignored."""
         if self.over or not (self.handles(event) or "\n" in event.data):
             return
+        if event.name == self.text_event:
+            try:
+                text = self.text_decoder.decode(event.data)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                pass  # it says more than text, or is damaged
+            else:
+                self.handle_text(text)
+                return
         data = _decoded(event.data)
         if isinstance(data, dict):
             if self.handles(event):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
+from msgspec import json
+
 from ..answer.answer import Answer
 from ..answer.artifacts import MAX_GROWING
 from ..continuity.call_ids import CallKind, encode
@@ -24,7 +26,7 @@ from ..core.json_values import (
     as_text,
 )
 from ..protocol.machine import END_OF_STREAM, NAMELESS, EventMachine
-from . import items
+from . import events, items
 from .code_pictures import CodePictures
 
 Key = tuple[Hashable, ...]
@@ -40,6 +42,9 @@ class ResponseMachine(EventMachine):
     are held until the response ends: a hosted agent shows the calls that it answers itself in the
     same way as those for the client, and only an output among the items tells them apart.
     """
+
+    text_event = "response.output_text.delta"
+    text_decoder = json.Decoder(events.TextDelta)
 
     def __init__(
         self,
@@ -105,13 +110,22 @@ class ResponseMachine(EventMachine):
 
     def handle(self, name: str, data: Json) -> None:
         handler = _HANDLERS.get(name) or _HANDLERS.get(as_text(data.get("type")))
-        number = as_int(data.get("sequence_number"), -1)
+        if self._is_new(as_int(data.get("sequence_number"), -1)) and handler is not None:
+            handler(self, data)
+
+    def handle_text(self, event: events.TextDelta) -> None:
+        if self._is_new(event.sequence_number):
+            self.start()
+            key = self._keys.get(event.item_id) or self._new_key(event.item_id, event.output_index)
+            self.answer.text((*key, event.content_index), event.delta)
+
+    def _is_new(self, number: int) -> bool:
+        """Whether the event of this number comes for the first time; remembers the number."""
         # Numbers begin at 0; a host that doesn't count may send 0 with every event.
         if 0 < number <= self.sequence:
-            return  # it comes a second time
+            return False
         self.sequence = max(number, self.sequence)
-        if handler is not None:
-            handler(self, data)
+        return True
 
     def _on_response(self, event: Json) -> None:
         self._know(as_object(event.get("response")))
@@ -271,12 +285,13 @@ class ResponseMachine(EventMachine):
     def _key(self, event: Json) -> Key:
         item_id = as_text(event.get("item_id"))
         known = self._keys.get(item_id)
-        if known is not None:
-            return known
-        index = as_int(event.get("output_index"), -1)
+        return known or self._new_key(item_id, as_int(event.get("output_index"), -1))
+
+    def _new_key(self, item_id: str, index: int) -> Key:
         if not item_id and index < 0:
             return self._latest or (self._round, 0)  # the host doesn't say of which item it is
-        key = self._latest = (self._round, item_id if index < 0 else index)
+        key: Key = (self._round, item_id if index < 0 else index)
+        self._latest = key
         if item_id:
             self._keys[item_id] = key
         return key

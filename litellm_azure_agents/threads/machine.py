@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from msgspec import json
+
 from ..answer.answer import Answer
 from ..continuity.call_ids import CallKind, encode
 from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_arguments
@@ -16,6 +18,7 @@ from ..core.actions import ServerEvent
 from ..core.deltas import Usage, read_usage
 from ..core.json_values import Json, as_arguments, as_int, as_object, as_objects, as_text
 from ..protocol.machine import END_OF_STREAM, NAMELESS, EventMachine
+from . import events
 from .annotations import map_annotation
 from .steps import StepReader, made_by
 
@@ -26,6 +29,9 @@ _STANDING = TERMINAL | {"requires_action"}
 
 class RunMachine(EventMachine):
     """One run, over all the streams that it takes: a submit opens the next one."""
+
+    text_event = "thread.message.delta"
+    text_decoder = json.Decoder(events.TextDelta)
 
     def __init__(self, answer: Answer, *, trace: bool = False) -> None:
         super().__init__(answer)
@@ -80,6 +86,14 @@ class RunMachine(EventMachine):
         self.answer.begins()
         self.answer.know(message_id=message.get("id"))
 
+    def handle_text(self, event: events.TextDelta) -> None:
+        self.start()
+        self.answer.know(message_id=event.id)
+        message_id = self.answer.ids.get("message_id", "")
+        for part in event.delta.content:
+            if part.text.value:
+                self.answer.text((message_id, part.index), part.text.value)
+
     def _on_message_delta(self, event: Json) -> None:
         self.start()
         message_id = self._message_id(event)
@@ -91,7 +105,9 @@ class RunMachine(EventMachine):
                     self.answer.text(key, value)
                 self._annotations(key, part)
             self._image(part)
-            self.answer.aside("refusal", key, self.piece(part.get("refusal")))
+            refusal = self.piece(part.get("refusal"))
+            if refusal:
+                self.answer.aside("refusal", key, refusal)
 
     def _on_message_end(self, message: Json) -> None:
         self.start()

@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
 LIBRARIES = {
     # LiteLLM's exceptions are made with an httpx.Response.
     "httpx": {"drivers", "emulator", "core/errors.py"},
+    "aiohttp": {"drivers"},
     # The emulator may let a model of LiteLLM's answer; the tool loop uses its public functions.
     # The command silences LiteLLM's advertisements.
     "litellm": {
