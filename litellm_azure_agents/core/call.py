@@ -42,6 +42,8 @@ class Call:
     attempt: Attempt = field(default_factory=Attempt)
     patience: float = PATIENCE
     """Seconds for which connection failures are tried again; 0 if the caller set max_retries."""
+    chat_scope: str | None = None
+    """Whose chats are remembered in the thread store (`chat_scope`); None without a store."""
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import litellm
 
 from ..auth.resolve import NO_TOKEN
 from ..content.messages import Message, check_messages, describe
+from ..continuity.thread_key import chat_scope
 from ..core import errors
 from ..core.attempts import Attempt, attempts
 from ..core.call import Call, read_limits
@@ -23,12 +24,16 @@ from ..drivers.connection import Connection, open_connection
 from ..responses.identity import agent_headers
 from ..responses.target import Target, resolve_target
 from ..responses.turn import ResponseTurn
+from ..stores.base import Guard
+from ..stores.resolve import StoreError, resolve_store
 from ..threads.turn import ThreadTurn
+from .caller import chat_ids, owner_of_chats
 from .chunks import ChunkFactory
 from .connection import http_settings
 from .headers import headers_to_send
 from .health_check import HealthCheck
 from .names import ROUTE
+from .redis_cache import client_maker
 
 _HEALTH_CHECK_TAG = "litellm-internal-health-check"
 _CREDENTIALS = (
@@ -183,13 +188,38 @@ def open_call(
         attempt=_attempt(litellm_params, base, agent, messages, options, params),
         patience=PATIENCE if max_retries is None else 0.0,
     )
+    store = _store(context, options)
+    if store is not None:
+        scope = chat_scope(
+            endpoint=base,
+            agent=agent,
+            owner=owner_of_chats(metadata),
+            chat_ids=chat_ids(options.chat_id_from or (), litellm_params, metadata),
+        )
+        call = replace(call, chat_scope=scope)
     credentials = {name: litellm_params.get(name) for name in _CREDENTIALS}
     credentials |= {"api_key": api_key, "credential": options.credential}
     http = http_settings()
     if target is not None and target.style == "container" and not any(credentials.values()):
         # A container asks for no token, and must not get one that was meant for another server.
-        return Connection(call, NO_TOKEN, http), target
-    return open_connection(call, http, scope=options.azure_scope, **credentials), target
+        return Connection(call, NO_TOKEN, http, store), target
+    opened = open_connection(call, http, scope=options.azure_scope, **credentials)
+    return replace(opened, store=store), target
+
+
+def _store(context: errors.Context, options: Options) -> Guard | None:
+    """The operator's thread store, None without one. Raises BadRequestError."""
+    if options.thread_store is None:
+        return None
+    try:
+        return resolve_store(
+            options.thread_store,
+            ttl=options.thread_store_ttl,
+            timeout=options.thread_store_timeout,
+            litellm_client=client_maker(),
+        )
+    except StoreError as error:
+        raise errors.bad_request(context, str(error), param="thread_store") from None
 
 
 def _attempt(litellm_params: Mapping[str, Any], *content: Any) -> Attempt:

@@ -14,6 +14,7 @@ from ..core.call import Call
 from ..core.exchange import LostAnswer
 from ..core.json_values import Json, JsonObject
 from ..core.options import OptionError
+from .chat import Chat
 from .finish import finish_reason, incomplete_reason
 from .machine import EventMachine
 
@@ -49,6 +50,7 @@ class AgentTurn(ABC):
 
     answer: Answer
     machine: EventMachine
+    chat: Chat
 
     def __init__(self, call: Call) -> None:
         self._ids: dict[str, str] = {}
@@ -111,7 +113,18 @@ class AgentTurn(ABC):
         if self.machine.started and self.call.stream:
             deltas = self.answer.take()
             if deltas:
+                self.chat.add(deltas)
                 yield Emit(deltas)
+
+    def end(self, reason: str) -> Steps:
+        """Give out the end of the answer; the chat goes on from here.
+
+        The place of the chat is moved first: a client that has the end may ask again at once.
+        """
+        deltas = self.answer.take()
+        self.chat.add(deltas)
+        yield from self.chat.move(self._ids.get("thread_id"), reason)
+        yield Emit(deltas)
 
     def finish_reason(self, ended: Json) -> str:
         """The finish reason of a run or response that completed or is incomplete.
