@@ -18,6 +18,7 @@ Drain          as Read: what a Stream that was cancelled a moment ago still brin
                for cleaning up; its Reply if it brought no event stream
 Claim          what the thread store holds under the key, which it then holds no more; None if
                it holds nothing; Lost if it can't be asked
+Recall         as Claim, but the store goes on holding it
 Remember       None
 Emit           None; the driver hands the items to the caller
 =============  ====================================================================================
@@ -165,6 +166,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Look at an entry of the thread store."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Put an entry into the thread store. Without effect while the store is down."""
 
@@ -179,7 +187,9 @@ class Emit(Generic[T]):
     items: list[T]
 
 
-Action = Send | Stream | Read | Wait | Lookup | Gather | Drain | Claim | Remember | Emit[Any]
+Action = (
+    Send | Stream | Read | Wait | Lookup | Gather | Drain | Claim | Recall | Remember | Emit[Any]
+)
 Actions = Generator[Action, Any, T]
 """A generator of actions that returns a T."""
 Steps = Actions[None]

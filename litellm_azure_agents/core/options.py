@@ -159,6 +159,11 @@ class Options(BaseModel):
         "names of headers (`X-OpenWebUI-Chat-Id`, `x-litellm-session-id`) and of metadata "
         "(`metadata.session_id`).",
     )
+    thread_isolation: Literal["off", "key", "user", "team"] = Field(
+        "off",
+        description="Whose the threads, conversations, responses and files are that a proxy's "
+        "callers make: for all others they don't exist.",
+    )
     agent_cache_ttl: float = Field(
         60.0, ge=0, description="Seconds for which an agent's definition is remembered."
     )
@@ -223,6 +228,7 @@ _REDIS_URLS = ("redis://", "rediss://", "unix://")
 OPERATOR_OPTIONS = frozenset(
     {"credential", "azure_scope", "protocol", "endpoint_style", "on_active_run",
      "thread_store", "thread_store_ttl", "thread_store_timeout", "chat_id_from",
+     "thread_isolation",
      "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "max_response_bytes",
      "silence_timeout", "user_identity", "allowed_headers", "fixed_headers"}
 )  # fmt: skip

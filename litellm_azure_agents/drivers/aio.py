@@ -27,6 +27,7 @@ from ..core.actions import (
     Lookup,
     Lost,
     Read,
+    Recall,
     Remember,
     Reply,
     Request,
@@ -194,15 +195,17 @@ class AsyncDriver:
             return await self._gather(action)
         elif isinstance(action, Drain):
             return await self._drain()
-        elif isinstance(action, (Claim, Remember)):
+        elif isinstance(action, (Claim, Recall, Remember)):
             return await self._ask_store(action)
         return None
 
-    async def _ask_store(self, action: Claim | Remember) -> str | Lost | None:
+    async def _ask_store(self, action: Claim | Recall | Remember) -> str | Lost | None:
         store = self._setup.store
         try:
             if store is not None and isinstance(action, Claim):
                 return await store.claim(action.key)
+            if store is not None and isinstance(action, Recall):
+                return await store.recall(action.key)
             if store is not None and isinstance(action, Remember):
                 await store.remember(action.key, action.value)
         except StoreUnavailable:

@@ -101,6 +101,10 @@ class ResponseTurn(AgentTurn):
     def _plan(self, inputs: Inputs) -> Actions[history.Plan]:
         """What the call continues, by the thread store if there is one."""
         known = read_history(self.call.messages)
+        for name in ("previous_response_id", "conversation_id", "thread_id"):
+            given = getattr(self.call.options, name)
+            if given and not given.startswith("thread_") and not self.target.is_stateless:
+                yield from self.service.check_owned(given, name)
         claimed = yield from self.chat.claim(known)
         if not self.chat.is_asked:
             return history.plan(self.call, self.target, inputs)
@@ -111,6 +115,10 @@ class ResponseTurn(AgentTurn):
         if known.results and plan.state is not None:
             self.chat.differs(plan.state.id)
         return plan
+
+    def owned_url(self) -> str | None:
+        state_id = self._ids.get("thread_id")
+        return self.service.state_url(state_id) if state_id else None
 
     def _include(self, body: JsonObject) -> None:
         """Ask for what tools found and printed, and for images that no text refers to.

@@ -24,6 +24,10 @@ class Store(Protocol):
         """Take the entry out and return it, in one step: of several callers one gets it."""
         ...
 
+    async def recall(self, key: str) -> str | None:
+        """Look at the entry, which stays."""
+        ...
+
     async def remember(self, key: str, value: str) -> None:
         """Put the entry in, in place of one that is there."""
         ...
@@ -58,6 +62,10 @@ class Guard:
     async def claim(self, key: str) -> str | None:
         """As `Store.claim`. Raises StoreUnavailable."""
         return await self._use(lambda: self._store.claim(key))
+
+    async def recall(self, key: str) -> str | None:
+        """As `Store.recall`. Raises StoreUnavailable."""
+        return await self._use(lambda: self._store.recall(key))
 
     async def remember(self, key: str, value: str) -> None:
         """As `Store.remember`. Raises StoreUnavailable."""

@@ -33,6 +33,13 @@ class MemoryStore:
             expires, value = self._entries.pop(key, (0.0, ""))
         return value if expires > self._clock() else None
 
+    async def recall(self, key: str) -> str | None:
+        """The entry, which stays and counts as used."""
+        value = await self.claim(key)
+        if value is not None:
+            await self.remember(key, value)
+        return value
+
     async def remember(self, key: str, value: str) -> None:
         """Put the entry in; drops what has expired, and the oldest beyond the limit."""
         now = self._clock()

@@ -24,14 +24,22 @@ class RedisStore:
 
     async def claim(self, key: str) -> str | None:
         """Take the entry out, in one command."""
-        value = await self._client().eval(CLAIM, 1, key)
-        if value is None:
-            return None
-        return value.decode() if isinstance(value, bytes) else str(value)
+        return _text(await self._client().eval(CLAIM, 1, key))
+
+    async def recall(self, key: str) -> str | None:
+        """The entry, which stays; its time begins anew with `remember` only."""
+        return _text(await self._client().get(key))
 
     async def remember(self, key: str, value: str) -> None:
         """Put the entry in; Redis drops it when it expires."""
         await self._client().set(key, value, px=self._milliseconds)
+
+
+def _text(value: Any) -> str | None:
+    """A reply of Redis, which LiteLLM's client may have decoded already."""
+    if value is None:
+        return None
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 class Clients:

@@ -19,8 +19,10 @@ from ..core.call import Call
 from ..core.deltas import Usage
 from ..core.exchange import LostAnswer, object_in, request, send_once
 from ..core.json_values import Json, JsonObject, as_objects, as_text
+from ..core.owner import Reference
 from ..core.retry import poll_intervals
 from ..core.service_errors import parse_error_object
+from ..protocol import ownership
 from ..protocol.chat import Chat
 from ..protocol.turn import AgentTurn
 from . import payloads, service
@@ -98,12 +100,18 @@ class ThreadTurn(AgentTurn):
                 "thread_id out or give the one of the calls"
             )
         if given:
+            reference = Reference("thread", given, "thread_id")
+            yield from ownership.check_owned(self.call, self.service.url(given), reference)
             return given
         claimed = yield from self.chat.claim(history)
         if found and _of_runs(history.results):
             self.chat.differs(found)
             return found
         return claimed if self.chat.is_asked else found
+
+    def owned_url(self) -> str | None:
+        thread_id = self.ids.get("thread_id")
+        return self.service.url(thread_id) if thread_id else None
 
     def _forget(self) -> None:
         self._ids.clear()
