@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.attempts import MAX_METADATA
+from ..core.deltas import Delta
 from ..core.json_values import Json, as_object, as_objects, as_text
 from ..core.options import OptionError
 from ..core.owner import OWNER_KEY, Owner, Reference
@@ -177,10 +178,16 @@ def references_of_input(items: Any) -> Iterator[Reference]:
 # -- what an answer gives out ------------------------------------------------------------------
 
 
+_NOT_GIVEN = ("file_citation", "file_search_call")
+"""Where an answer names files of the agent's own: its user may read what it cites, not have it."""
+
+
 def ids_given_out(value: Any, *, depth: int = 12) -> set[str]:
-    """The ids of files, containers and items anywhere in what the service answers."""
+    """The ids of the files and containers in what the service answers that were made for it."""
     found: set[str] = set()
     if depth and isinstance(value, Mapping):
+        if value.get("type") in _NOT_GIVEN:
+            return found
         for name, inner in value.items():
             if name in ("file_id", "container_id") and as_text(inner):
                 found.add(inner)
@@ -190,6 +197,12 @@ def ids_given_out(value: Any, *, depth: int = 12) -> set[str]:
         for inner in value:
             found |= ids_given_out(inner, depth=depth - 1)
     return found
+
+
+def ids_of_delta(delta: Delta) -> set[str]:
+    """The same of what a client of chat completions gets."""
+    fields = delta.fields
+    return ids_given_out([fields.get("files"), fields.get("image_files"), delta.annotations])
 
 
 def ids_of_response(response: Json) -> set[str]:

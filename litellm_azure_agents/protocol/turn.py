@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..answer.answer import Answer
 from ..answer.artifacts import FileUrl
 from ..content.messages import describe
-from ..continuity.isolation import ids_given_out, sealed_id
+from ..continuity.isolation import ids_of_delta, sealed_id
 from ..core import errors
 from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Silence, Steps
 from ..core.call import Call
@@ -129,7 +129,7 @@ class AgentTurn(ABC):
             if deltas:
                 self.chat.add(deltas)
                 if self.call.owner is not None:
-                    self._given |= ids_given_out([[d.fields, d.annotations] for d in deltas])
+                    self._given.update(*map(ids_of_delta, deltas))
                 yield Emit(deltas)
 
     def end(self, reason: str) -> Steps:
@@ -150,7 +150,7 @@ class AgentTurn(ABC):
         url = self.owned_url()
         if url is not None:
             ownership.learn(self.call, url)
-        given = self._given | ids_given_out([[d.fields, d.annotations] for d in deltas])
+        given = self._given.union(*map(ids_of_delta, deltas))
         session = self._ids.get("agent_session_id")
         yield from ownership.give(self.call, given | ({session} if session else set()))
 

@@ -184,11 +184,21 @@ def test_what_a_response_gives_out() -> None:
     response = {
         "agent_session_id": "session_1",
         "output": [
-            {"type": "message", "id": "msg_1", "content": [{"text": "f_2", "annotations": [note]}]},
+            {
+                "type": "message",
+                "id": "msg_1",
+                "content": [
+                    {
+                        "text": "f_2",
+                        "annotations": [note, {"type": "file_citation", "file_id": "f_4"}],
+                    }
+                ],
+            },
             {"type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_2"},
+            {"type": "file_search_call", "id": "fs_1", "results": [{"file_id": "f_3"}]},
         ],
     }
-    ids = {"session_1", "msg_1", "ci_1", "f_1", "cntr_1", "cntr_2"}
+    ids = {"session_1", "msg_1", "ci_1", "fs_1", "f_1", "cntr_1", "cntr_2"}
     assert ids_of_response(response) == ids
 
 
