@@ -21,10 +21,13 @@ from ..core.json_values import JsonObject, same_json, whole
 from ..core.media import is_picture
 from .artifacts import Artifacts, FileUrl
 from .citations import Citations, Footnotes, Mode
+from .documents import Documents, lacks_address
 from .passages import Annotation, Passage, Span
 from .received import Received
 from .run_steps import RunSteps, merge
 
+MAX_MERGED = 1 << 16
+"""Characters of a delta to which more that arrived with it is added. Every addition copies them."""
 SEPARATOR = "\n\n"
 """Between two messages, or two text parts, of one answer: chat completions have one text."""
 Aside = Literal["reasoning", "refusal"]
@@ -35,11 +38,14 @@ Aside = Literal["reasoning", "refusal"]
 class Needs:
     """What takes a request before the answer can be finished.
 
-    Both map a file id to the container that holds the file, or None if none does.
+    ``names`` and ``images`` map a file id to the container that holds the file, or None if none
+    does. ``addresses`` says whether a citation has the number of a document that a search found
+    and the search's output has not come.
     """
 
     names: dict[str, str | None] = field(default_factory=dict)
     images: dict[str, str | None] = field(default_factory=dict)
+    addresses: bool = False
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class Answer:
         """File names by id, as far as asked for; None where the service gave none."""
         self.steps = RunSteps(self._run_steps)
         self.artifacts = Artifacts(self._emit, inline=inline_images, file_url=file_url)
+        self._documents = Documents()
         self.damaged = False
         """An event could not be read: what it said has to come from the finished objects."""
         self._whole = whole
@@ -80,6 +87,7 @@ class Answer:
         self._pending: list[Delta] = []
         self._parts: dict[Hashable, Passage] = {}
         self._open: Hashable = None  # the part that text came for last
+        self._alternating = False  # text of a part had to wait for an earlier part
         self._unsettled: set[Hashable] = set()  # parts that hold text or annotations back
         self._asides: dict[tuple[Aside, Hashable], Received] = {}
         self._begun: set[Aside] = set()  # kinds of which something was given out
@@ -88,6 +96,7 @@ class Answer:
         self._delivered = 0
         self._footnotes = Footnotes() if citations == "footnotes" else None
         self._doubtful = False  # whether the beginning of a new part may have been lost
+        self._trusted: list[Received] = []  # texts that began since the last damage
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -122,8 +131,9 @@ class Answer:
         """An event could not be read: unfinished texts wait for their finished forms."""
         self.damaged = self._doubtful = True
         self.steps.damage()
-        for received in self._all_received():
+        for received in self._trusted:
             received.damage()
+        self._trusted.clear()
 
     def begins(self) -> None:
         """The first event of a new message or item was read: its deltas can be trusted."""
@@ -142,7 +152,10 @@ class Answer:
         ]
 
     def _received(self) -> Received:
-        return Received(hold=self._whole, doubtful=self._doubtful)
+        received = Received(hold=self._whole, doubtful=self._doubtful)
+        if not received.doubtful:
+            self._trusted.append(received)
+        return received
 
     # -- text ----------------------------------------------------------------------------------
 
@@ -157,11 +170,17 @@ class Answer:
         self._advance(part, passage, passage.received.finish(full))
         if passage.citations is not None or passage.annotations:
             self._unsettled.add(part)
+        if self._alternating:
+            self._catch_up()
 
     def _advance(self, part: Hashable, passage: Passage, piece: str) -> None:
         if not piece:
             return
         if part != self._open:
+            if self._must_wait(part):
+                passage.waiting += piece
+                self._alternating = True
+                return
             self._release(self._open)
             self._open = part
         if passage.citations is not None:
@@ -169,6 +188,22 @@ class Answer:
             self._unsettled.add(part)
         if piece:
             self._deliver(passage, piece)
+
+    def _must_wait(self, part: Hashable) -> bool:
+        """Whether a part that began earlier may still get text, which comes before this part's."""
+        for earlier, passage in self._parts.items():
+            if earlier == part:
+                return False
+            if not passage.received.complete and passage.received.text:
+                return True
+        return False
+
+    def _catch_up(self) -> None:
+        """Give out what waited for a part that is complete now."""
+        for part, passage in self._parts.items():
+            if passage.waiting and not self._must_wait(part):
+                piece, passage.waiting = passage.waiting, ""
+                self._advance(part, passage, piece)
 
     def _part(self, part: Hashable) -> Passage:
         passage = self._parts.get(part)
@@ -195,8 +230,9 @@ class Answer:
 
     def _append_text(self, piece: str) -> None:
         self._delivered += len(piece)
-        if self._pending and self._pending[-1].is_only_text():
-            self._pending[-1].text += piece
+        last = self._pending[-1] if self._pending else None
+        if last is not None and last.is_only_text() and len(last.text) < MAX_MERGED:
+            last.text += piece
         else:
             self._emit(Delta(text=piece))
 
@@ -226,7 +262,7 @@ class Answer:
             piece = SEPARATOR + piece  # the first piece of a further text
         self._begun.add(kind)
         last = self._pending[-1] if self._pending else None
-        if last is not None and getattr(last, kind):
+        if last is not None and 0 < len(getattr(last, kind)) < MAX_MERGED:
             setattr(last, kind, getattr(last, kind) + piece)
         else:
             delta = Delta()
@@ -245,6 +281,7 @@ class Answer:
         known = passage.annotate(number, annotation)
         if known is None:
             return
+        self._documents.resolve(known.inner)
         self._unsettled.add(part)
         if self._footnotes is not None:
             self._footnotes.learn(part, known.inner.get("text"), known.value)
@@ -252,6 +289,21 @@ class Answer:
             piece = passage.citations.feed("")  # a footnote may have waited for this
             if piece:
                 self._deliver(passage, piece)
+
+    def search_output(self, output: Any) -> None:
+        """The output of a search in an index: citations get the addresses of what it found."""
+        if self._documents.found(output):
+            for annotation in self._waiting():
+                self._documents.resolve(annotation.inner)
+
+    def _waiting(self) -> list[Annotation]:
+        """The annotations that have not been given out."""
+        return [
+            annotation
+            for part in self._unsettled
+            for annotation in self._parts[part].annotations.values()
+            if not annotation.given
+        ]
 
     def _settle(self) -> None:
         for part in list(self._unsettled):
@@ -265,6 +317,8 @@ class Answer:
 
     def _give_annotations(self, passage: Passage, *, anyway: bool = False) -> bool:
         """Give out, in order, the annotations that are ready; whether none is left."""
+        if passage.waiting:
+            return False  # their places in the answer are not known
         for annotation, span in passage.ready(self.names, anyway=anyway):
             annotation.given = True
             self._give(annotation, passage, span)
@@ -303,14 +357,13 @@ class Answer:
         """What is to be asked for before the answer can be finished."""
         names = {
             inner["file_id"]: inner.get("container_id")
-            for part in self._unsettled
-            for annotation in self._parts[part].annotations.values()
-            if not annotation.given
-            and (inner := annotation.inner).get("file_id")
+            for annotation in self._waiting()
+            if (inner := annotation.inner).get("file_id")
             and not inner.get("filename")
             and inner["file_id"] not in self.names
         }
-        return Needs(names, self.artifacts.wanted)
+        addresses = any(lacks_address(annotation.inner) for annotation in self._waiting())
+        return Needs(names, self.artifacts.wanted, addresses)
 
     def name_file(self, file_id: str, name: str | None) -> None:
         """What the service calls a file; None if it does not say."""
@@ -378,8 +431,9 @@ class Answer:
         if not piece:
             return
         last = self._pending[-1] if self._pending else None
-        if last is not None and last.tool_call and last.tool_call.index == call.index:
-            last.tool_call.arguments += piece
+        begun = last.tool_call if last is not None else None
+        if begun and begun.index == call.index and len(begun.arguments) < MAX_MERGED:
+            begun.arguments += piece
         else:
             self._emit(Delta(tool_call=ToolCallDelta(call.index, arguments=piece)))
 
@@ -393,7 +447,9 @@ class Answer:
         for call in self._calls.values():
             self._give_arguments(call, call.arguments.release())
         for part, passage in self._parts.items():
-            self._advance(part, passage, passage.received.release())
+            piece, passage.waiting = passage.waiting + passage.received.release(), ""
+            passage.received.complete = True
+            self._advance(part, passage, piece)
             self._release(part)
             self._give_annotations(passage, anyway=True)
         self._unsettled.clear()
@@ -418,9 +474,10 @@ class Answer:
             told[f"{kind}_revised"] = _revision(asides)
         told["arguments_revised"] = {
             call.id: call.arguments.text for call in self._calls.values() if call.arguments.revised
-        }
-        if any(told.values()):
-            self.fields(**{name: value for name, value in told.items() if value})
+        } or None
+        told = {name: value for name, value in told.items() if value is not None}
+        if told:
+            self.fields(**told)
 
 
 def _revision(texts: list[Received]) -> str | None:

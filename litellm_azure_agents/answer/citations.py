@@ -32,8 +32,9 @@ class Footnotes:
     def number(self, part: Any, marker: str, annotation: Json | None) -> int:
         """The number of a marker: one for each source, or each marker whose source isn't known."""
         key = source_key(annotation) if annotation else ("marker", part, marker)
-        for number, (known, _, _) in enumerate(self.sources, 1):
-            if known == key:
+        for number, (known, source, _) in enumerate(self.sources, 1):
+            # What is known of a source may have changed: its address came later.
+            if key == (known if source is None else source_key(source)):
                 return number
         name = MARKER.fullmatch(marker)
         self.sources.append((key, annotation, name[1] if name else marker))

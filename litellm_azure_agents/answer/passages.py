@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.json_values import whole
 from .citations import Citations, locate
+from .documents import may_be_resolved
 from .received import Received
 
 Span = tuple[int, int]
@@ -31,10 +32,14 @@ class Annotation:
 
 @dataclass(slots=True)
 class Passage:
-    """``start`` is its position in the answer; -1 until something of it was given out."""
+    """``start`` is its position in the answer; -1 until something of it was given out.
+
+    ``waiting`` is text that can be given out once an earlier part is complete.
+    """
 
     received: Received
     start: int = -1
+    waiting: str = ""
     citations: Citations | None = None
     annotations: dict[Hashable, Annotation] = field(default_factory=dict)
 
@@ -53,7 +58,9 @@ class Passage:
             known = self.annotations[number] = Annotation({"type": kind, kind: {}})
         elif known.given or known.value["type"] != kind:
             return None
-        known.value = {**annotation, kind: {**known.inner, **inner}}
+        # In place: a numbered footnote keeps the annotation, and learns with it.
+        known.inner.update(inner)
+        known.value.update({**annotation, kind: known.inner})
         return known
 
     def citing(self, marker: str, at: int) -> dict[str, Any] | None:
@@ -87,6 +94,8 @@ class Passage:
 
     def _is_whole(self, inner: Mapping[str, Any], names: Container[str]) -> bool:
         """Whether an annotation will not become more complete than it is."""
+        if may_be_resolved(inner):
+            return False
         if inner.get("file_id") and not inner.get("filename"):
             if inner["file_id"] not in names:
                 return False

@@ -1,8 +1,8 @@
 """Sources of bearer tokens: fixed tokens, and credentials whose tokens are cached.
 
-One fetch serves all callers (`cache.py`). For async callers a sync credential is called in a
-thread, so that a cancelled task or a closed loop doesn't end the fetch. An async credential is
-called in a new task of the event loop that needed the token, not in the caller's own task.
+One fetch serves all callers (`cache.py`). A sync credential is called in a thread, so that a
+cancelled task or a closed loop doesn't end the fetch. An async credential is called in a new task
+of the event loop that needed the token, not in the caller's own task.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..core.errors import CredentialError
 from ..core.redact import scrub_strictly
-from ..core.single_flight import ashare, running_loop, share
+from ..core.single_flight import share
 from .cache import Cell, Fetched, Outcome, TokenFlight
 
 _REMEMBERED = 4
@@ -37,12 +36,8 @@ class TokenSource(abc.ABC):
     source: str
 
     @abc.abstractmethod
-    def get(self) -> str:
-        """A valid token; may block. Raises CredentialError."""
-
-    @abc.abstractmethod
-    async def aget(self) -> str:
-        """A valid token, never blocking the event loop. Raises CredentialError."""
+    async def get(self) -> str:
+        """A valid token; doesn't block the event loop. Raises CredentialError."""
 
     @abc.abstractmethod
     def invalidate(self, rejected: str | None = None) -> bool:
@@ -67,10 +62,7 @@ class Static(TokenSource):
         self.source = source
         self._token = token
 
-    def get(self) -> str:
-        return self._token
-
-    async def aget(self) -> str:
+    async def get(self) -> str:
         return self._token
 
     def invalidate(self, rejected: str | None = None) -> bool:
@@ -92,10 +84,10 @@ class Dynamic(TokenSource):
     """Tokens from a call: a provider, or a credential's get_token.
 
     `call` returns the result or an awaitable of it; `parse` reads the token from the result.
-    `anchor` is kept alive by this object. `secrets` are removed from errors. For async callers a
-    sync `call` runs in a worker thread. For sync callers an async `call` runs in asyncio.run, in a
-    worker thread if a loop runs in this one: prefer a sync credential there, since many async
-    credentials can't change their loop.
+    `anchor` is kept alive by this object. `secrets` are removed from errors. A sync `call` runs in
+    a worker thread, an async one in the event loop that needs the token. Sync completions run on a
+    loop of this package: prefer a sync credential for them, since many async credentials can't
+    change their loop.
     """
 
     def __init__(
@@ -113,10 +105,7 @@ class Dynamic(TokenSource):
         self._last: str | None = None
         self._given: deque[str] = deque(maxlen=_REMEMBERED)
 
-    def get(self) -> str:
-        return self._settle(share(lambda given_up: self._cell.enter(None, given_up), self._lead))
-
-    async def aget(self) -> str:
+    async def get(self) -> str:
         def enter(given_up: TokenFlight | None) -> tuple[Outcome | TokenFlight, bool]:
             loop = asyncio.get_running_loop() if self._cell.is_async else None
             return self._cell.enter(loop, given_up)
@@ -125,7 +114,7 @@ class Dynamic(TokenSource):
             self._launch(flight)
             return None
 
-        outcome = await ashare(enter, lead)
+        outcome = await share(enter, lead)
         return self._settle(outcome)
 
     def invalidate(self, rejected: str | None = None) -> bool:
@@ -146,13 +135,11 @@ class Dynamic(TokenSource):
         return outcome
 
     def _launch(self, flight: TokenFlight) -> None:
-        """Start a flight for an async caller, independent of the caller's own task."""
+        """Start a flight, independent of the caller's own task."""
         try:
             if flight.loop is None:
                 context = contextvars.copy_context()
-                threading.Thread(
-                    target=context.run, args=(self._lead, flight, False), daemon=True
-                ).start()
+                threading.Thread(target=context.run, args=(self._lead, flight), daemon=True).start()
             else:
                 flight.task = flight.loop.create_task(self._alead(flight))
                 # a task cancelled before its first step never enters _alead
@@ -160,17 +147,15 @@ class Dynamic(TokenSource):
         except BaseException as exc:
             self._cell.land(flight, self._failure(exc))
 
-    def _lead(self, flight: TokenFlight, own_loop: bool = True) -> None:
-        """Fetch in this thread. If the call unexpectedly gives an awaitable and `own_loop` is
-        False, abandon the flight: the caller's loop awaits it at the next attempt."""
+    def _lead(self, flight: TokenFlight) -> None:
+        """Fetch in this thread. If the call unexpectedly gives an awaitable, abandon the flight:
+        the caller's loop awaits it at the next attempt."""
         got: Fetched | CredentialError | None = None
         try:
-            result = _run(self._call) if own_loop and self._cell.is_async else self._call()
+            result = self._call()
             if inspect.isawaitable(result):
                 self._cell.is_async = True
-                if own_loop:
-                    got = self._parse(self.source, _run(lambda: result))
-                elif inspect.iscoroutine(result):
+                if inspect.iscoroutine(result):
                     result.close()
             else:
                 got = self._parse(self.source, result)
@@ -201,15 +186,6 @@ class Dynamic(TokenSource):
 async def _awaited(call: Callable[[], Any]) -> Any:
     result = call()
     return await result if inspect.isawaitable(result) else result
-
-
-def _run(call: Callable[[], Any]) -> Any:
-    """Run an async call to its end from sync code, in an event loop of its own."""
-    if running_loop() is None:
-        return asyncio.run(_awaited(call))
-    context = contextvars.copy_context()
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(context.run, lambda: asyncio.run(_awaited(call))).result()
 
 
 def is_coroutine_function(call: Any) -> bool:

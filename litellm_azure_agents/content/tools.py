@@ -20,11 +20,12 @@ def caller_tools(params: Params) -> list[JsonObject]:
 
     A function has the fields that the form knows; other tools keep their own.
     """
-    tools = [_read_tool(tool) for tool in params.tools or ()]
+    tools = [read_tool(tool) for tool in params.tools or ()]
     return tools + [{"type": "function", "function": _only(f)} for f in params.functions or ()]
 
 
-def _read_tool(tool: Mapping[str, Any]) -> JsonObject:
+def read_tool(tool: Mapping[str, Any]) -> JsonObject:
+    """A tool in the form of chat completions, without the client's own fields."""
     function = tool.get("function")
     if tool.get("type") in ("function", None) and isinstance(function, Mapping):
         return {"type": "function", "function": _only(function)}

@@ -29,8 +29,8 @@ def result_text(content: Any) -> str:
     ):
         return json.dumps(content, ensure_ascii=False)
     if isinstance(content, list):
-        texts = [part for part in content if isinstance(part, str) or part["type"] in TEXT_TYPES]
-        kinds = Counter(part["type"] for part in content if part not in texts)
+        texts = [part for part in content if _is_text(part)]
+        kinds = Counter(part["type"] for part in content if not _is_text(part))
         note = ", ".join(f"{times} x {kind}" for kind, times in kinds.items())
         left_out = [f"[left out, since results are text here: {note}]"] if note else []
         return "\n".join(filter(None, [text_of(texts), *left_out]))
@@ -39,6 +39,10 @@ def result_text(content: Any) -> str:
 
 def _is_part(part: Any) -> bool:
     return isinstance(part, str) or (isinstance(part, Mapping) and bool(as_text(part.get("type"))))
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or part["type"] in TEXT_TYPES
 
 
 def parse_approval(text: str, message: Mapping[str, Any]) -> bool:

@@ -39,7 +39,8 @@ def request(
     """
     attempt, began = 0, call.clock()
     # Once something may run at the service, its state has to be found out.
-    patience = RECOVERY_PATIENCE if repeatable and call.attempt.sent else call.patience
+    may_run = call.attempt.sent or call.attempt.inherited
+    patience = RECOVERY_PATIENCE if repeatable and may_run else call.patience
     while True:
         result: Reply | Lost = yield action
         patient = True

@@ -22,9 +22,12 @@ MAX_OBEYED_WAIT = 120.0
 POLL_START, POLL_MAX = 0.25, 2.0
 """Seconds between two polls of a run: the first interval and the longest."""
 
-_AGAIN = re.compile(r"(?:try|retry)\w*\s+(?:again\s+)?(?:in|after)\s+(?=\d)", re.I)
+# Both are linear in the length of the text: a word is read from its beginning only, and what
+# repeats is followed by something else than itself.
+_AGAIN = re.compile(r"(?<![a-z])(?:try|retry)[a-z]*\s+(?:again\s+)?(?:in|after)\s+(?=\d)", re.I)
 _DURATION = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(ms|millisec\w*|s(?:ec\w*)?|m(?:in\w*)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)?"
+    r"(\d{1,9}(?:\.\d{1,9})?)(?!\d)\s*"
+    r"(ms|millisec[a-z]*|s(?:ec[a-z]*)?|m(?:in[a-z]*)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)?"
     r"(?![a-z])[\s,]*(?:and\s+)?",
     re.I,
 )

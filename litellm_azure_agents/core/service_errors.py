@@ -15,6 +15,8 @@ from .actions import Reply
 from .json_values import as_object
 from .retry import retry_after, retry_after_in_text
 
+_TAG = re.compile(r"<[^<>]+>")
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceError:
@@ -32,7 +34,7 @@ def parse_error(reply: Reply) -> ServiceError:
     data = reply.object()
     if data is not None:
         return parse_error_object(data)
-    text = re.sub(r"<[^>]+>", " ", reply.content.decode("utf-8", "replace"))
+    text = _TAG.sub(" ", reply.content.decode("utf-8", "replace"))
     return ServiceError(message=" ".join(text.split())[:300] or f"HTTP status {reply.status}")
 
 

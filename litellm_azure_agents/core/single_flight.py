@@ -1,7 +1,7 @@
 """Single-flight: of many callers that need the same value, one fetches it and all get it.
 
-Works across threads, tasks and event loops. A fetch under way is a `Flight`; its future is a
-`concurrent.futures.Future`, for which threads wait and which tasks of any event loop await. (An
+Works across tasks and event loops: sync calls run on a loop of their own. A fetch under way is a
+`Flight`; its future is a `concurrent.futures.Future`, which tasks of any event loop await. (An
 asyncio.Lock would belong to one loop.)
 """
 
@@ -35,12 +35,10 @@ class Flight(Generic[T]):
         self.loop = loop
         self.task: asyncio.Task[None] | None = None  # keeps the task that fetches alive
 
-    def patience(self, *, in_task: bool) -> float | None:
+    def patience(self) -> float | None:
         """Seconds to wait before fetching alone; None for as long as it takes."""
-        if self.loop is None:
+        if self.loop is None or self.loop is asyncio.get_running_loop():
             return None
-        if self.loop is running_loop():
-            return None if in_task else 0.0  # a sync call keeps its own loop from going on
         return PATIENCE if self.loop.is_running() else 0.0
 
 
@@ -49,8 +47,8 @@ Enter = Callable[["Flight[T] | None"], "tuple[T | Flight[T], bool]"]
 the future's result. The argument is a flight that the caller doesn't wait for any more."""
 
 
-def share(
-    enter: Enter[T], lead: Callable[[Flight[T]], T | None], *, wait: float | None = None
+async def share(
+    enter: Enter[T], lead: Callable[[Flight[T]], Awaitable[T | None]], *, wait: float | None = None
 ) -> T | None:
     """The value from ``enter``, from another caller's flight, or from one that ``lead`` performs.
 
@@ -66,38 +64,12 @@ def share(
         leads += leading
         if not isinstance(found, Flight):
             return found
-        own = lead(found) if leading else None
-        if own is not None:
-            return own
-        try:
-            outcome = found.future.result(_seconds(found.patience(in_task=False), until))
-        except futures.TimeoutError:
-            given_up = _abandon(found, until)
-        else:
-            if outcome is not None:
-                return outcome
-    return None
-
-
-async def ashare(
-    enter: Enter[T], lead: Callable[[Flight[T]], Awaitable[T | None]], *, wait: float | None = None
-) -> T | None:
-    """As `share`; waits without blocking the event loop."""
-    until = None if wait is None else time.monotonic() + wait
-    given_up: Flight[T] | None = None
-    leads = 0
-    while leads < MAX_LEADS:
-        found, leading = enter(given_up)
-        leads += leading
-        if not isinstance(found, Flight):
-            return found
         own = await lead(found) if leading else None
         if own is not None:
             return own
         waiter = asyncio.wrap_future(found.future)
         try:
-            patience = found.patience(in_task=True)
-            await asyncio.wait({waiter}, timeout=_seconds(patience, until))
+            await asyncio.wait({waiter}, timeout=_seconds(found.patience(), until))
         finally:
             waiter.cancel()  # else a late result would look for a loop that is closed
         if waiter.cancelled():
@@ -120,11 +92,3 @@ def _abandon(flight: Flight[T], until: float | None) -> Flight[T]:
     if until is not None and time.monotonic() >= until:
         raise TimeoutError("another caller's request takes too long")
     return flight
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop of this thread, None if none runs."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

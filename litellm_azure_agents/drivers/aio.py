@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -41,7 +41,7 @@ from ..core.actions import (
 )
 from ..stores.base import Guard, StoreUnavailable
 from .background import background
-from .body import decoded, read_limited
+from .body import Arrivals, arrivals_of, read_limited
 from .pool import Client, HttpSettings, client_for
 from .shared_replies import replies
 from .sse import EventParser
@@ -56,12 +56,6 @@ from .wire import (
 )
 
 T = TypeVar("T")
-
-MAX_PIECES = 64
-"""How many pieces of a body are read together at most; only those that are there already."""
-LOOKS = 3
-"""Rounds of the event loop after which a piece counts as not there: a read that has to ask the
-socket takes two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +82,8 @@ class AsyncDriver:
         self._setup = setup
         self._session = Session(setup.token, setup.headers, deadline, setup.max_bytes)
         self._response: Any = None
-        self._chunks: AsyncIterator[bytes] | None = None
+        self._body: Arrivals | None = None
         self._opening: asyncio.Task[Reply | Lost] | None = None
-        self._ahead: asyncio.Future[bytes | None] | None = None
 
     def play(self, turn: Turn[T]) -> Playing[T]:
         """What the turn emits. Abandons the turn if it is closed, cancelled or fails early."""
@@ -118,9 +111,9 @@ class AsyncDriver:
 
     async def complete(self) -> None:
         """The turn is over: read its stream to the end, so that the connection can be reused."""
-        if self._chunks is not None:
+        if self._body is not None:
             with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(httpx.HTTPError, OSError):
-                while await self._piece() is not None:
+                while await self._body.read(DRAIN_SECONDS):
                     pass
         await self._close()
 
@@ -179,18 +172,23 @@ class AsyncDriver:
         if isinstance(action, Read):
             return await self._read(action.quiet)
         if isinstance(action, Stream):
-            # Goes on when this task is cancelled: its run must be known, to be cancelled.
-            self._opening = asyncio.ensure_future(self._exchange(action.request, stream=True))
-            result = await asyncio.shield(self._opening)
+            # Goes on when this task is cancelled or its time is up: what the request has started
+            # must be known, to be cancelled.
+            self._opening = opening = asyncio.ensure_future(
+                self._exchange(action.request, stream=True)
+            )
+            done, _ = await asyncio.wait({opening}, timeout=self._session.remaining())
+            if not done:
+                return Lost("no reply within the timeout", sent=True, timed_out=True)
             self._opening = None
-            return result
+            return opening.result()
         if isinstance(action, Send):
             return await self._exchange(action.request)
         if isinstance(action, Wait):
             await asyncio.sleep(min(action.seconds, self._session.remaining()))
         elif isinstance(action, Lookup):
             ask = partial(self._exchange, action.request)
-            return await replies.aget(action.key, action.ttl, ask, wait=self._session.remaining())
+            return await replies.get(action.key, action.ttl, ask, wait=self._session.remaining())
         elif isinstance(action, Gather):
             return await self._gather(action)
         elif isinstance(action, Drain):
@@ -235,8 +233,8 @@ class AsyncDriver:
         reply: Reply | None = None
         for _ in range(2):
             reply = None
-            with anyio.move_on_after(session.remaining()):
-                token = await session.token.aget()
+            with anyio.move_on_after(session.remaining() + (FOREGROUND_SECONDS if stream else 0)):
+                token = await session.token.get()
                 prepared = None
                 try:
                     client: Client = await client_for(self._setup.http, sync=self._setup.sync)
@@ -266,63 +264,28 @@ class AsyncDriver:
     async def _attach(self, response: Any) -> None:
         await self._close()
         self._response = response
-        self._chunks = decoded(response)
+        self._body = arrivals_of(response)
         self._session.parser = EventParser(self._setup.max_bytes)
 
     async def _read(self, quiet: float | None = None) -> list[ServerEvent] | Silence | Lost | None:
         """Every byte counts as life, also that of a comment; then the waiting begins anew."""
-        while self._chunks is not None:
+        while self._body is not None:
             remaining = self._session.remaining()
             silent = quiet is not None and quiet < remaining
             try:
-                if not await self._arrives(quiet if silent and quiet else remaining):
-                    if silent:
-                        return Silence()
-                    return Lost("no event within the timeout", sent=True, timed_out=True)
-                chunk = await self._piece()
-                if chunk is None:
+                data = await self._body.read(quiet if silent and quiet else remaining)
+                if data is None:
                     return None
-                events = self._session.parser.feed(await self._with_what_is_there(chunk))
+                events = self._session.parser.feed(data)
             except (httpx.HTTPError, OSError, ValueError) as error:
                 return self._session.lost(error)
             if events:
                 return events
+            if not data:
+                if silent:
+                    return Silence()
+                return Lost("no event within the timeout", sent=True, timed_out=True)
         return None
-
-    async def _arrives(self, seconds: float) -> bool:
-        """Whether the next piece arrives in time. The read goes on in any case: to cancel it would
-        break the connection."""
-        if self._ahead is None and self._chunks is not None:
-            self._ahead = asyncio.ensure_future(anext(self._chunks, None))
-        if self._ahead is not None and not self._ahead.done():
-            await asyncio.wait({self._ahead}, timeout=seconds)
-        return self._ahead is None or self._ahead.done()
-
-    async def _piece(self) -> bytes | None:
-        """The next piece of the body, or None at its end."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            return await ahead
-        return None if self._chunks is None else await anext(self._chunks, None)
-
-    async def _with_what_is_there(self, first: bytes) -> bytes:
-        """``first`` and the pieces behind it that have arrived already.
-
-        httpx gives every HTTP chunk for itself, and a service sends one for each event. Read
-        together they become one chunk for LiteLLM, whose handling of a chunk costs far more.
-        """
-        pieces = [first]
-        while len(pieces) < MAX_PIECES and self._chunks is not None:
-            self._ahead = ahead = asyncio.ensure_future(anext(self._chunks, None))
-            for _ in range(LOOKS):
-                await asyncio.sleep(0)
-                if ahead.done():
-                    break
-            if not ahead.done() or ahead.exception() is not None or ahead.result() is None:
-                break  # the next read waits for it, raises it, or takes it for the end
-            pieces.append(ahead.result() or b"")
-            self._ahead = None
-        return b"".join(pieces)
 
     async def _drain(self) -> list[ServerEvent] | Reply | Silence | Lost | None:
         opening, self._opening = self._opening, None
@@ -337,16 +300,12 @@ class AsyncDriver:
         return await self._read()
 
     async def _close(self) -> None:
-        if self._ahead is not None:
-            self._ahead.cancel()
-            await asyncio.wait([self._ahead])
-            if not self._ahead.cancelled():
-                self._ahead.exception()  # seen: asyncio would report it otherwise
-            self._ahead = None
+        if self._body is not None:
+            await self._body.stop()
         if self._response is not None:
             with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError):
                 await self._response.aclose()
-        self._response = self._chunks = None
+        self._response = self._body = None
 
 
 class Playing(Generic[T]):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ..core.actions import Lost, Reply
-from ..core.single_flight import Enter, Flight, ashare, share
+from ..core.single_flight import Enter, Flight, share
 
 _MAX_ENTRIES = 512
 _LATE = Lost("no answer within the timeout", sent=False, timed_out=True)
@@ -28,29 +28,13 @@ class SharedReplies:
         self._kept: dict[str, tuple[float, Answer]] = {}
         self._flights: dict[str, Flight[Answer]] = {}
 
-    def get(self, key: str, ttl: float, ask: Callable[[], Answer], *, wait: float) -> Answer:
+    async def get(
+        self, key: str, ttl: float, ask: Callable[[], Awaitable[Answer]], *, wait: float
+    ) -> Answer:
         """The reply for ``key``: kept, from ``ask``, or from a caller that asks already.
 
         Another caller is waited for ``wait`` seconds at most; then the result is a `Lost`.
         """
-
-        def lead(flight: Flight[Answer]) -> Answer:
-            answer: Answer | None = None
-            try:
-                answer = ask()
-                return answer
-            finally:
-                self._land(key, flight, answer)
-
-        try:
-            return share(self._entry(key, ttl), lead, wait=wait) or _LATE
-        except TimeoutError:
-            return _LATE
-
-    async def aget(
-        self, key: str, ttl: float, ask: Callable[[], Awaitable[Answer]], *, wait: float
-    ) -> Answer:
-        """As `get`; waits without blocking the event loop."""
 
         async def lead(flight: Flight[Answer]) -> Answer:
             answer: Answer | None = None
@@ -61,7 +45,7 @@ class SharedReplies:
                 self._land(key, flight, answer)
 
         try:
-            return await ashare(self._entry(key, ttl), lead, wait=wait) or _LATE
+            return await share(self._entry(key, ttl), lead, wait=wait) or _LATE
         except TimeoutError:
             return _LATE
 

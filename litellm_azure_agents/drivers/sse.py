@@ -16,22 +16,24 @@ MAX_EVENT_BYTES = 64 * 1024 * 1024
 class EventParser:
     """Incremental parser: ``feed`` bytes, get the list of events that they complete."""
 
-    __slots__ = ("_data", "_line", "_line_size", "_max", "_name", "_size", "_skip_lf", "_start")
+    __slots__ = ("_data", "_line", "_max", "_name", "_size", "_skip_lf", "_start")
 
     def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_bytes
         self._line: list[bytes] = []  # pieces of the unfinished line, joined once it ends
-        self._line_size = 0
         self._name = ""
         self._data: list[bytes] = []
-        self._size = 0
+        self._size = 0  # bytes since the last event, whatever they say
         self._skip_lf = (
             False  # the last read ended in CR, so an LF that comes first next belongs to it
         )
         self._start = True
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """Events completed by ``chunk``. Raises ValueError when one event is too large."""
+        """Events completed by ``chunk``.
+
+        Raises ValueError when one event is too large, or when there is none in as many bytes.
+        """
         events: list[ServerEvent] = []
         if self._skip_lf and chunk:
             self._skip_lf = False
@@ -40,6 +42,7 @@ class EventParser:
         if b"\r" in chunk:
             self._skip_lf = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._size += len(chunk)
         lines = chunk.split(b"\n")
         rest = lines.pop()
         for line in lines:
@@ -47,14 +50,14 @@ class EventParser:
                 self._line.append(line)
                 line = b"".join(self._line)
                 self._line.clear()
-                self._line_size = 0
             event = self._take_line(line)
             if event is not None:
                 events.append(event)
         if rest:
             self._line.append(rest)
-            self._line_size += len(rest)
-        if self._line_size + self._size > self._max:
+        if events:
+            self._size = sum(map(len, self._line)) + sum(map(len, self._data))
+        if self._size > self._max:
             raise ValueError(f"an event of the stream is larger than {self._max} bytes")
         return events
 
@@ -68,7 +71,6 @@ class EventParser:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
-            self._size += len(value) + 1  # the line break counts: lines may be empty
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")
         return None  # comments (empty name), id, retry and unknown fields are not needed
@@ -79,6 +81,5 @@ class EventParser:
             return None
         data = b"\n".join(self._data).decode("utf-8", "replace")
         self._data.clear()
-        self._size = 0
         # The official SDK's tests have a doubled "data: data: {...}" (protocols A5): accept it.
         return ServerEvent(name or "message", data.removeprefix("data: "))

@@ -46,8 +46,11 @@ class Session:
         return time.monotonic() >= self.deadline - 0.02
 
     def timeout(self) -> httpx.Timeout:
+        """For httpx. A read may outlast the deadline, as far as cleaning up needs what it brings;
+        the driver itself stops waiting at the deadline."""
         remaining = self.remaining()
-        return httpx.Timeout(remaining, connect=min(remaining, CONNECT_TIMEOUT))
+        reading = remaining + FOREGROUND_SECONDS
+        return httpx.Timeout(remaining, read=reading, connect=min(remaining, CONNECT_TIMEOUT))
 
     def build(self, client: Builder, request: Request, token: str) -> httpx.Request:
         """The httpx request; `close_upload` must be called for it at the end."""

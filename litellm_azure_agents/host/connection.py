@@ -18,7 +18,12 @@ from .names import BUILTIN
 
 def http_settings() -> HttpSettings:
     """LiteLLM's public settings for HTTP."""
-    return HttpSettings(litellm.client_session, litellm.aclient_session, litellm.ssl_verify)
+    return HttpSettings(
+        litellm.client_session,
+        litellm.aclient_session,
+        litellm.ssl_verify,
+        aiohttp=not litellm.disable_aiohttp_transport,
+    )
 
 
 def connect(

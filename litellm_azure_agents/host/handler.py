@@ -19,7 +19,6 @@ from collections.abc import (
 from contextlib import contextmanager
 from typing import Any
 
-import litellm
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
@@ -30,6 +29,7 @@ from ..drivers.aio import Playing
 from .arguments import Prepared, prepare
 from .chunks import add_ids, response_headers
 from .names import BUILTIN, PROVIDER
+from .stream import AgentStream
 
 # -- making calls ------------------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ def _wrap(chunks: Any, prepared: Prepared, kwargs: Mapping[str, Any]) -> Any:
     wrapper's hidden params, which LiteLLM copies to the last chunk.
     """
     ids = prepared.turn.ids
-    wrapper = litellm.CustomStreamWrapper(
+    wrapper = AgentStream(
         completion_stream=chunks,
         model=kwargs["model"],
         custom_llm_provider=PROVIDER,

@@ -28,6 +28,7 @@ from ..drivers.connection import Connection, Requests
 from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
 from ..responses import items
 from ..responses.passthrough import NativeTurn, stored_exchange
+from ..responses.payloads import native_input, native_tools
 from ..responses.target import Target
 from .arguments import body_keys, context_of, open_call
 from .caller import authenticated
@@ -204,7 +205,11 @@ def build_native_body(
         body.setdefault("conversation", conversation)
     for name in (*NAMES_THE_AGENT, "extra_headers", "extra_query", "extra_body", "timeout"):
         body.pop(name, None)
-    return {n: sendable_value(n, _plain(v)) for n, v in body.items() if v is not None}
+    sent = {n: sendable_value(n, _plain(v)) for n, v in body.items() if v is not None}
+    for name, clean in (("tools", native_tools), ("input", native_input)):
+        if name in sent:
+            sent[name] = clean(sent[name])
+    return sent
 
 
 def _check_guarded(options: Options, extra: Mapping[str, Any]) -> None:

@@ -12,7 +12,12 @@ from typing import Any
 
 from ..answer.answer import Answer
 from ..core.actions import ServerEvent
-from ..core.json_values import Json
+from ..core.json_values import Json, as_text
+
+END_OF_STREAM = "[DONE]"
+"""Data of the last event of many streams, which is not JSON."""
+NAMELESS = "message"
+"""Name of an event that came without a name."""
 
 
 class EventMachine(ABC):
@@ -40,22 +45,54 @@ class EventMachine(ABC):
 
     def receive(self, event: ServerEvent) -> None:
         """Read one event. What comes after the end is ignored."""
-        if self.over or not self.handles(event):
+        if self.over or not (self.handles(event) or "\n" in event.data):
             return
-        data: Any
-        try:
-            data = json.loads(event.data)
-        except (ValueError, RecursionError):
-            if event.name != "error":
-                self.answer.damage()  # it may have carried anything, also text
-                return
-            data = event.data
-        if not isinstance(data, dict):
-            data = {"message": data if isinstance(data, str) else json.dumps(data)}
-        self.handle(event.name, data)
+        data = _decoded(event.data)
+        if isinstance(data, dict):
+            if self.handles(event):
+                self.handle(event.name, data)
+        elif event.name == "error":
+            told = event.data if data is None else data
+            text = told if isinstance(told, str) else json.dumps(told)
+            self.handle(event.name, {"message": text})
+        else:
+            self._receive_lines(event.data)
+
+    def _receive_lines(self, data: str) -> None:
+        """Read the data of events that ran together: the blank line between them was lost.
+
+        What can't be read is damage: it may have carried anything, also text.
+        """
+        for line in data.split("\n"):
+            found = _decoded(line)
+            if not isinstance(found, dict):
+                if line.strip() and line != END_OF_STREAM:
+                    self.answer.damage()
+                continue
+            event = ServerEvent(self.name_of(found), line)
+            if self.handles(event) and not self.over:
+                self.handle(event.name, found)
+
+    @abstractmethod
+    def name_of(self, data: Json) -> str:
+        """The name of the event with this data, as far as the data tells it."""
+
+    def piece(self, value: Any) -> str:
+        """The text of a delta, "" if it has none. One of another type is damage."""
+        if value is not None and not isinstance(value, str):
+            self.answer.damage()
+        return as_text(value)
 
     def start(self) -> None:
         """The answer begins: a first chunk that carries the ids alone."""
         if not self.started:
             self.started = True
             self.answer.announce()
+
+
+def _decoded(data: str) -> Any:
+    """The value of JSON; None if it is not JSON."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None

@@ -22,7 +22,7 @@ from ..core.json_values import (
     as_objects,
     as_text,
 )
-from ..protocol.machine import EventMachine
+from ..protocol.machine import END_OF_STREAM, NAMELESS, EventMachine
 from . import items
 from .code_pictures import CodePictures
 
@@ -64,8 +64,10 @@ class ResponseMachine(EventMachine):
         self._run_steps = run_steps
         self._passed_on: dict[str, list[JsonObject]] = {}  # items as they are, by field
         self._round = 0
+        self._latest: Key | None = None  # of the item that began last
         self._keys: dict[str, Key] = {}  # item id -> what its pieces are kept under
         self._calls: dict[Key, Json] = {}
+        self._made: dict[str, Json] = {}  # the same by call id
         self._outputs: set[str] = set()  # call ids that the agent answered itself
         self._approvals: dict[str, Json] = {}
 
@@ -84,14 +86,21 @@ class ResponseMachine(EventMachine):
         self.response = None
         self.response_id = None
         self.sequence = -1
+        self._latest = None
         self._keys.clear()
         self._calls.clear()
+        self._made.clear()
         self._approvals.clear()
 
     # -- events --------------------------------------------------------------------------------
 
     def handles(self, event: ServerEvent) -> bool:
-        return event.name in _HANDLERS or event.name == "message"
+        if event.name == NAMELESS:
+            return event.data != END_OF_STREAM
+        return event.name in _HANDLERS
+
+    def name_of(self, data: Json) -> str:
+        return as_text(data.get("type"))
 
     def handle(self, name: str, data: Json) -> None:
         handler = _HANDLERS.get(name) or _HANDLERS.get(as_text(data.get("type")))
@@ -134,7 +143,7 @@ class ResponseMachine(EventMachine):
 
     def _on_text(self, event: Json) -> None:
         self.start()
-        self.answer.text(self._part(event), as_text(event.get("delta")))
+        self.answer.text(self._part(event), self.piece(event.get("delta")))
 
     def _on_text_done(self, event: Json) -> None:
         self.start()
@@ -148,7 +157,7 @@ class ResponseMachine(EventMachine):
 
     def _on_refusal(self, event: Json) -> None:
         self.start()
-        self.answer.aside("refusal", self._part(event), as_text(event.get("delta")))
+        self.answer.aside("refusal", self._part(event), self.piece(event.get("delta")))
 
     def _on_refusal_done(self, event: Json) -> None:
         self.start()
@@ -156,7 +165,7 @@ class ResponseMachine(EventMachine):
 
     def _on_arguments(self, event: Json) -> None:
         self.start()
-        self.answer.tool_arguments(self._key(event), as_text(event.get("delta")))
+        self.answer.tool_arguments(self._key(event), self.piece(event.get("delta")))
 
     def _on_code(self, event: Json) -> None:
         self.start()
@@ -170,12 +179,12 @@ class ResponseMachine(EventMachine):
     def _on_summary(self, event: Json) -> None:
         self.start()
         part = (*self._key(event), "summary", as_int(event.get("summary_index")))
-        self.answer.aside("reasoning", part, as_text(event.get("delta")))
+        self.answer.aside("reasoning", part, self.piece(event.get("delta")))
 
     def _on_reasoning(self, event: Json) -> None:
         self.start()
         part = (*self._key(event), "text", as_int(event.get("content_index")))
-        self.answer.aside("reasoning", part, as_text(event.get("delta")))
+        self.answer.aside("reasoning", part, self.piece(event.get("delta")))
 
     def _on_error(self, event: Json) -> None:
         self.error = event
@@ -187,12 +196,13 @@ class ResponseMachine(EventMachine):
         self._know(response)
         output = [item for item in as_objects(response.get("output")) if item]
         present = {as_text(item.get("id")) for item in output}
+        taken = {key for id, key in self._keys.items() if id in present}
         for index, item in enumerate(output):
             item_id = as_text(item.get("id"))
             key = self._keys.get(item_id)
             if key is None:
                 key = (self._round, index)
-                if any(k == key and i in present for i, k in self._keys.items()):
+                if key in taken:
                     key = (self._round, item_id)  # this list leaves out what the stream had
             self._item(key, item)
         self.response = response
@@ -260,7 +270,9 @@ class ResponseMachine(EventMachine):
         if known is not None:
             return known
         index = as_int(event.get("output_index"), -1)
-        key = (self._round, item_id if index < 0 else index)
+        if not item_id and index < 0:
+            return self._latest or (self._round, 0)  # the host doesn't say of which item it is
+        key = self._latest = (self._round, item_id if index < 0 else index)
         if item_id:
             self._keys[item_id] = key
         return key
@@ -277,6 +289,8 @@ class ResponseMachine(EventMachine):
             handler(self, key, item)
         if items.is_trace(kind):
             self._trace(item)
+            if kind.endswith("_call_output"):
+                self.answer.search_output(item.get("output"))
         elif handler is None and self.answer.first_time(("item", key)):
             self._pass_on("items", item)
 
@@ -305,6 +319,7 @@ class ResponseMachine(EventMachine):
         if not as_text(item.get("call_id")):
             return  # its result could not be given
         self._calls[key] = {**self._calls.get(key, {}), **item}
+        self._made[as_text(item.get("call_id"))] = self._calls[key]
         name = as_text(item.get("name"))
         if self._live is None or name in self._live:
             call_id = self._call_id(str(item.get("call_id")))
@@ -322,9 +337,8 @@ class ResponseMachine(EventMachine):
     def _call_output(self, key: Key, item: Json) -> None:
         call_id = str(item.get("call_id"))
         self._outputs.add(call_id)
-        for call in self._calls.values():
-            if call.get("call_id") == call_id:
-                self._trace(call)
+        if call_id in self._made:
+            self._trace(self._made[call_id])
         self._trace(item)
 
     def _trace(self, item: Json) -> None:

@@ -109,12 +109,43 @@ def caller_tools(call: Call) -> list[JsonObject]:
     """The caller's tools in the flat form of responses, old-style ``functions`` included."""
     if call.options.agent_tools == "agent_only":
         return []
-    return [
-        {"type": "function", **tool["function"]}
-        if tool.get("type") == "function" and isinstance(tool.get("function"), Mapping)
-        else tool
-        for tool in tools.caller_tools(call.params)
-    ]
+    return [_flat(tool) for tool in tools.caller_tools(call.params)]
+
+
+def native_tools(given: Any) -> Any:
+    """The tools of a native call, without the client's own fields; no list is left as it is."""
+    if not isinstance(given, list):
+        return given
+    return [_flat(tools.read_tool(t)) if isinstance(t, Mapping) else t for t in given]
+
+
+def native_input(given: Any) -> Any:
+    """The input of a native call, without the client's own fields of items and their parts."""
+    if not isinstance(given, list):
+        return given
+    return [_cleaned_item(item) if isinstance(item, Mapping) else item for item in given]
+
+
+def _cleaned_item(item: Mapping[str, Any]) -> JsonObject:
+    cleaned = {n: v for n, v in item.items() if n not in _ON_INPUT and v is not None}
+    content = cleaned.get("content")
+    if isinstance(content, list):
+        parts = [_cleaned_item(p) if isinstance(p, Mapping) else p for p in content]
+        # The service refuses an empty text beside another part.
+        told = [p for p in parts if p != {"type": "input_text", "text": ""}]
+        cleaned["content"] = told or parts
+    return cleaned
+
+
+_ON_INPUT = frozenset({"cache_control", "index"})
+"""Fields that clients put on messages and their parts for themselves."""
+
+
+def _flat(tool: JsonObject) -> JsonObject:
+    function = tool.get("function")
+    if tool.get("type") == "function" and isinstance(function, Mapping):
+        return {"type": "function", **function}
+    return tool
 
 
 def check_against(

@@ -449,6 +449,11 @@ class ResponseTurn(AgentTurn):
             if found is None:
                 break
             self.machine.adopt(found)
+        if self.machine.response_id is None and self.service.can_list:
+            try:
+                self.machine.adopt((yield from self.service.find(self.call.attempt.nonce)) or {})
+            except Exception:  # cleaning up raises nothing
+                return
         if self.machine.response_id is not None:
             yield from self.service.cancel(self.machine.response_id)
 

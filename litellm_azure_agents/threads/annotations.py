@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..core.json_values import as_text
+from ..answer.documents import lacks_address
+from ..core.json_values import Json, as_object, as_objects, as_text
 
 
 def map_annotation(annotation: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -19,3 +20,13 @@ def map_annotation(annotation: Mapping[str, Any]) -> dict[str, Any] | None:
         if annotation.get(name) is not None:
             mapped[name] = annotation[name]
     return {"type": kind, kind: mapped}
+
+
+def cite_by_number(messages: Iterable[Json]) -> bool:
+    """Whether messages cite documents whose addresses only the run's steps have."""
+    return any(
+        lacks_address(as_object(annotation.get("url_citation")))
+        for message in messages
+        for part in as_objects(message.get("content"))
+        for annotation in as_objects(as_object(part.get("text")).get("annotations"))
+    )

@@ -6,7 +6,7 @@ its messages as the service lists them. Each piece of the answer is given out on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..answer.answer import Answer
@@ -15,7 +15,7 @@ from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_argument
 from ..core.actions import ServerEvent
 from ..core.deltas import Usage, read_usage
 from ..core.json_values import Json, as_arguments, as_int, as_object, as_objects, as_text
-from ..protocol.machine import EventMachine
+from ..protocol.machine import END_OF_STREAM, NAMELESS, EventMachine
 from .annotations import map_annotation
 from .steps import StepReader, made_by
 
@@ -51,12 +51,18 @@ class RunMachine(EventMachine):
 
     def handles(self, event: ServerEvent) -> bool:
         handler = _HANDLERS.get(event.name)
-        return handler is not None and (
-            handler is not RunMachine._on_step_end or self.steps.wants(event.data)
-        )
+        if handler is None:
+            return event.name == NAMELESS and event.data != END_OF_STREAM
+        return handler is not RunMachine._on_step_end or self.steps.wants(event.data)
+
+    def name_of(self, data: Json) -> str:
+        kind, status = as_text(data.get("object")), as_text(data.get("status"))
+        return "thread.created" if kind == "thread" else f"{kind}.{status}" if status else kind
 
     def handle(self, name: str, data: Json) -> None:
-        _HANDLERS[name](self, data)
+        handler = _HANDLERS.get(self.name_of(data) if name == NAMELESS else name)
+        if handler is not None:
+            handler(self, data)
 
     def _on_thread(self, thread: Json) -> None:
         self.answer.know(thread_id=thread.get("id"))
@@ -80,12 +86,12 @@ class RunMachine(EventMachine):
         for part in as_objects(as_object(event.get("delta")).get("content")):
             key = (message_id, as_int(part.get("index")))
             if "text" in part:
-                value = _value(part)
+                value = self.piece(_value(part))
                 if value:
                     self.answer.text(key, value)
                 self._annotations(key, part)
             self._image(part)
-            self.answer.aside("refusal", key, as_text(part.get("refusal")))
+            self.answer.aside("refusal", key, self.piece(part.get("refusal")))
 
     def _on_message_end(self, message: Json) -> None:
         self.start()
@@ -93,7 +99,9 @@ class RunMachine(EventMachine):
         for index, part in enumerate(as_objects(message.get("content"))):
             key = (message_id, index)
             if "text" in part:
-                self.answer.whole_text(key, _value(part))
+                value = _value(part)
+                if isinstance(value, str):
+                    self.answer.whole_text(key, value)
                 self._annotations(key, part)
             self._image(part)
             self.answer.whole_aside("refusal", key, as_text(part.get("refusal")))
@@ -127,7 +135,7 @@ class RunMachine(EventMachine):
                     self.answer.tool_call(call_id, id=client_id, name=name)
                 service_id = self._known_calls.get(key)
                 if service_id:
-                    self.answer.tool_arguments(service_id, as_text(function.get("arguments")))
+                    self.answer.tool_arguments(service_id, self.piece(function.get("arguments")))
             else:
                 self.steps.delta(step_id, call)
 
@@ -188,10 +196,10 @@ class RunMachine(EventMachine):
             self.answer.artifacts.image_file(file_id)
 
 
-def _value(part: Json) -> str:
+def _value(part: Json) -> Any:
     """The text of a text part; some hosts leave out the object around it."""
     text = part.get("text")
-    return as_text(text) or as_text(as_object(text).get("value"))
+    return text.get("value") if isinstance(text, Mapping) else text
 
 
 _HANDLERS: dict[str, Callable[[RunMachine, Json], None]] = {

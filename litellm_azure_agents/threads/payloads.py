@@ -60,21 +60,27 @@ def build_messages(messages: Sequence[Mapping[str, Any]], incoming: Incoming) ->
     """
     built: list[JsonObject] = []
     names: dict[str, str] = {}
+    said: list[str] = []  # of the assistant turn that may go on
     for number, message in enumerate(messages):
         with about(message):
-            _add(built, message, names, incoming, last=number == len(messages) - 1)
+            _add(built, said, message, names, incoming, last=number == len(messages) - 1)
+    _end_assistant_turn(built, said)
     return built
 
 
 def _add(
     built: list[JsonObject],
+    said: list[str],
     message: Mapping[str, Any],
     names: dict[str, str],
     incoming: Incoming,
     *,
     last: bool,
 ) -> None:
-    """One message; ``names`` are those of the functions called so far, by call id."""
+    """One message; ``names`` are those of the functions called so far, by call id.
+
+    Results are added to the assistant turn before them: ``said`` has its texts until it ends.
+    """
     role = message.get("role")
     if role == "user" and says_nothing(message.get("content")):
         if last:
@@ -82,18 +88,20 @@ def _add(
         return  # the service takes no empty message; an old one says nothing anyway
     if role in ("tool", "function"):
         name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
-        _add_assistant_text(built, f"[{name} returned: {result_text(message.get('content'))}]")
+        said.append(f"[{name} returned: {result_text(message.get('content'))}]")
     elif role == "assistant":
-        said = assistant_text(message)
-        texts = [said] if said else []
+        text = assistant_text(message)
+        texts = [text] if text else []
         for call in _calls_of(message):
             function = call.get("function") or call.get("custom") or {}
             names[str(call.get("id"))] = str(function.get("name"))
             arguments = function.get("arguments") or function.get("input") or ""
             texts.append(f"[called {function.get('name')}({arguments})]")
         if texts:
-            built.append({"role": "assistant", "content": "\n".join(texts)})
+            _end_assistant_turn(built, said)
+            said += texts
     else:
+        _end_assistant_turn(built, said)
         built.append(build_content(message, incoming))
 
 
@@ -104,12 +112,10 @@ def _calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return calls
 
 
-def _add_assistant_text(built: list[JsonObject], text: str) -> None:
-    last = built[-1] if built else None
-    if last is not None and last["role"] == "assistant":
-        last["content"] += "\n" + text
-    else:
-        built.append({"role": "assistant", "content": text})
+def _end_assistant_turn(built: list[JsonObject], said: list[str]) -> None:
+    if said:
+        built.append({"role": "assistant", "content": "\n".join(said)})
+        said.clear()
 
 
 def build_run(call: Call, *, stream: bool) -> JsonObject:

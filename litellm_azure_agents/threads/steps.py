@@ -15,6 +15,10 @@ SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 """The one value of ``include[]`` (protocols A2): without it a search tells no passages."""
 
 
+SEARCH_TOOL = "azure_ai_search"
+"""The tool whose output has the addresses of what its citations call ``doc_0``."""
+
+
 class StepReader:
     """Reads steps as they are told; ``traced`` says whether the caller wants to see them."""
 
@@ -25,7 +29,11 @@ class StepReader:
 
     def wants(self, data: str) -> bool:
         """Whether the (undecoded) end of a step says something that is of use."""
-        return self.traced or ('"code_interpreter"' in data and '"image"' in data)
+        return (
+            self.traced
+            or ('"code_interpreter"' in data and '"image"' in data)
+            or f'"{SEARCH_TOOL}"' in data
+        )
 
     def delta(self, step_id: str, call: Json) -> None:
         """A piece of a call; only the first of a call has its id (protocols A5)."""
@@ -41,6 +49,7 @@ class StepReader:
 
     def ended(self, step: Json) -> None:
         """A step with all that it did."""
+        self._searched(step)
         details = as_object(step.get("step_details"))
         kind = as_text(details.get("type")) or as_text(step.get("type"))
         if kind == "message_creation":
@@ -66,6 +75,14 @@ class StepReader:
                     entry["error"] = step["last_error"]
                 self._answer.steps.whole(entry)
 
+    def complete(self, step: Json) -> None:
+        """Read a step once more, as the service lists it: what its event left out."""
+        known = {entry["id"] for entry in self._answer.steps.entries}
+        if known & calls_of(step):
+            self.ended(step)
+        else:
+            self._searched(step)
+
     def lacks_content(self) -> bool:
         """Whether a search was told without its passages (a new thread's run can't ask for them,
         nor can a submit)."""
@@ -74,6 +91,10 @@ class StepReader:
             for entry in self._answer.steps.entries
             for result in as_objects(as_object(entry.get("file_search")).get("results"))
         )
+
+    def _searched(self, step: Json) -> None:
+        for call in as_objects(as_object(step.get("step_details")).get("tool_calls")):
+            self._answer.search_output(as_object(call.get(SEARCH_TOOL)).get("output"))
 
     def _images(self, call: Json) -> None:
         for output in as_objects(as_object(call.get("code_interpreter")).get("outputs")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,10 +53,13 @@ def match_results(
     Returns () if they belong to none of its calls. Raises HistoryError if they fit only in part.
     """
     waiting = {call["id"]: call for call in pending_calls(run)}
+    by_name: defaultdict[Any, deque[str]] = defaultdict(deque)
+    for id, call in waiting.items():
+        by_name[as_object(call.get("function")).get("name")].append(id)
     found: dict[str, Mapping[str, Any]] = {}
     unknown: list[str] = []
     for message in messages:
-        id = str(message.get("tool_call_id") or _id_by_name(waiting, found, message))
+        id = str(message.get("tool_call_id") or _next_of(by_name[message.get("name")], found))
         if id in waiting:
             found[id] = message
         else:
@@ -79,10 +83,8 @@ def _kind(call: Mapping[str, Any]) -> CallKind:
     return CallKind.RUN_APPROVAL if call["type"] == "mcp" else CallKind.RUN_CALL
 
 
-def _id_by_name(
-    waiting: Mapping[str, Mapping[str, Any]],
-    found: Mapping[str, Any],
-    message: Mapping[str, Any],
-) -> str | None:
-    names = ((id, as_object(call.get("function")).get("name")) for id, call in waiting.items())
-    return next((id for id, name in names if name == message.get("name") and id not in found), None)
+def _next_of(ids: deque[str], found: Mapping[str, Any]) -> str | None:
+    """The first of ``ids`` that is not found; takes those before it away."""
+    while ids and ids[0] in found:
+        ids.popleft()
+    return ids[0] if ids else None

@@ -26,6 +26,7 @@ from ..protocol import ownership
 from ..protocol.chat import Chat
 from ..protocol.turn import AgentTurn
 from . import payloads, service
+from .annotations import cite_by_number
 from .delivery import Delivery
 from .machine import (
     TERMINAL,
@@ -37,7 +38,7 @@ from .machine import (
     why_stuck,
 )
 from .run_body import build_run_body
-from .steps import SEARCH_CONTENT, calls_of, split_steps
+from .steps import SEARCH_CONTENT, split_steps
 from .tool_outputs import approval_answer, build_outputs, match_results
 
 _FRUITLESS = frozenset({"failed", "cancelled", "cancelling", "expired"})
@@ -64,6 +65,7 @@ class ThreadTurn(AgentTurn):
         self._opened = False  # a request that starts or continues a run may have been acted on
         self._finished = False
         self._added = False  # a message of this turn may be in the thread
+        self._steps_read = False  # all steps so far were read as the service lists them
         self._messages_arrived = False  # an earlier attempt brought them to the thread
         self._submitted: list[str] = []  # calls whose results this turn brought
 
@@ -311,8 +313,14 @@ class ThreadTurn(AgentTurn):
         )
         messages = yield from self.service.messages(thread_id, run_id)
         steps: Sequence[Json] = []
-        if self._submitted or self.call.options.include_run_steps or _makes_images(run):
+        if (
+            self._submitted
+            or self.call.options.include_run_steps
+            or _makes_images(run)
+            or cite_by_number(messages)
+        ):
             steps = yield from self.service.steps(thread_id, run_id)
+            self._steps_read = True
             earlier, steps = split_steps(steps, self._submitted)
             messages = [m for m in messages if as_text(m.get("id")) not in earlier]
         self.machine.reconcile(run, messages, steps)
@@ -349,6 +357,7 @@ class ThreadTurn(AgentTurn):
         url = self.service.url(thread_id, "runs", run_id, "submit_tool_outputs")
         action = Stream(Request("POST", url, {**body, "stream": not self._polling}))
         self.machine.expect_more()
+        self._steps_read = False
         self._opened = self.call.attempt.sent = True
         doing = "submit the tool results"
 
@@ -426,12 +435,12 @@ class ThreadTurn(AgentTurn):
 
     def _complete(self, run: Json) -> Steps:
         """Fetch what the answer refers to, now that no text has to wait for it."""
-        if self.machine.steps.lacks_content():
-            known = {entry["id"] for entry in self.answer.steps.entries}
-            for step in (yield from self.service.steps(*self._where())):
-                if known & calls_of(step):
-                    self.machine.steps.ended(step)
         yield from self.emit()
+        lacks_address = self.answer.needs.addresses and not self._steps_read
+        if self.machine.steps.lacks_content() or lacks_address:
+            for step in (yield from self.service.steps(*self._where())):
+                self.machine.steps.complete(step)
+            yield from self.emit()
         limit = self.call.options.max_image_bytes
         yield from self.files.fulfil(self.answer, max_image_bytes=limit)
 

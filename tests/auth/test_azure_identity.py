@@ -22,6 +22,7 @@ from tests.support.credentials import (
     Clock,
     Credential,
     resolve,
+    token_of,
 )
 
 
@@ -88,19 +89,19 @@ def entra(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> FakeEntra:
 
 
 def test_real_client_secret_credential(entra: FakeEntra) -> None:
-    assert resolve(**TRIO).get() == "entra-1"
-    assert asyncio.run(resolve(environ=ENV_TRIO).aget()) == "entra-1"
+    assert token_of(resolve(**TRIO)) == "entra-1"
+    assert asyncio.run(resolve(environ=ENV_TRIO).get()) == "entra-1"
     (grant,) = entra.grants
     assert grant["scope"] == "https://ai.azure.com/.default"
     assert (grant["client_id"], grant["client_secret"]) == ("c", SECRET)
     other = {**TRIO, "client_secret": "another"}
-    assert resolve(**other).get() == "entra-2"
+    assert token_of(resolve(**other)) == "entra-2"
 
 
 def test_real_client_secret_credential_refused(entra: FakeEntra) -> None:
     entra.status = 401
     with pytest.raises(CredentialError) as caught:
-        asyncio.run(resolve(**TRIO).aget())
+        asyncio.run(resolve(**TRIO).get())
     assert caught.value.source == TRIO_SOURCE
     assert "ClientAuthenticationError" in str(caught.value)
     assert "AADSTS7000215" in str(caught.value)
@@ -115,9 +116,9 @@ def test_default_credential_is_one_object(monkeypatch: pytest.MonkeyPatch) -> No
         return made[-1]
 
     monkeypatch.setattr("azure.identity.DefaultAzureCredential", build)
-    assert resolve().get() == "token-1"
-    assert asyncio.run(resolve().aget()) == "token-1"
-    assert resolve(scope="other").get() == "token-2"
+    assert token_of(resolve()) == "token-1"
+    assert asyncio.run(resolve().get()) == "token-1"
+    assert token_of(resolve(scope="other")) == "token-2"
     assert len(made) == 1
 
 
@@ -129,4 +130,4 @@ def test_missing_azure_identity_names_the_extra(
     source = resolve(**options)  # nothing is imported yet
     for error in (CredentialError, ImportError):
         with pytest.raises(error, match=r"pip install 'litellm-azure-agents\[identity\]'"):
-            source.get()
+            token_of(source)

@@ -11,25 +11,33 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from litellm_azure_agents.auth import cache as token_cache
-from tests.support.credentials import AsyncCredential, Clock, Credential, Lazy, jwt, resolve
+from tests.support.credentials import (
+    AsyncCredential,
+    Clock,
+    Credential,
+    Lazy,
+    jwt,
+    resolve,
+    token_of,
+)
 
 
 @pytest.mark.parametrize("cls", [Credential, AsyncCredential, Lazy])
 def test_cached_per_credential_and_scope(cls: type[Credential]) -> None:
     one, two = cls(), cls()
-    assert resolve(credential=one).get() == "token-1"
-    assert asyncio.run(resolve(credential=one).aget()) == "token-1"
+    assert token_of(resolve(credential=one)) == "token-1"
+    assert asyncio.run(resolve(credential=one).get()) == "token-1"
     assert one.calls == 1
-    assert resolve(credential=one, scope="https://other/.default").get() == "token-2"
+    assert token_of(resolve(credential=one, scope="https://other/.default")) == "token-2"
     assert one.calls == 2
-    resolve(credential=two).get()
+    token_of(resolve(credential=two))
     assert two.calls == 1
 
 
 def test_scope_default_and_given() -> None:
     credential = Credential()
-    resolve(credential=credential).get()
-    resolve(credential=credential, scope="api://x/.default").get()
+    token_of(resolve(credential=credential))
+    token_of(resolve(credential=credential, scope="api://x/.default"))
     assert credential.scopes == ["https://ai.azure.com/.default", "api://x/.default"]
 
 
@@ -42,8 +50,8 @@ def test_equal_but_distinct_credentials_do_not_share() -> None:
             return 1
 
     one, two = Equal(), Equal()
-    resolve(credential=one).get()
-    resolve(credential=two).get()
+    token_of(resolve(credential=one))
+    token_of(resolve(credential=two))
     assert (one.calls, two.calls) == (1, 1)
 
 
@@ -52,11 +60,11 @@ def test_equal_but_distinct_credentials_do_not_share() -> None:
 )
 def test_early_refresh(clock: Clock, life: float, fresh_until: float) -> None:
     credential = Credential(life)
-    assert resolve(credential=credential).get() == "token-1"
+    assert token_of(resolve(credential=credential)) == "token-1"
     clock.now += fresh_until - 1
-    assert resolve(credential=credential).get() == "token-1"
+    assert token_of(resolve(credential=credential)) == "token-1"
     clock.now += 2
-    assert resolve(credential=credential).get() == "token-2"
+    assert token_of(resolve(credential=credential)) == "token-2"
     assert credential.calls == 2
 
 
@@ -70,8 +78,8 @@ def test_unknown_expiry_is_not_cached(expires_on: Any) -> None:
             return SimpleNamespace(token="t", expires_on=expires_on)
 
     fake = Fake()
-    resolve(credential=fake).get()
-    resolve(credential=fake).get()
+    token_of(resolve(credential=fake))
+    token_of(resolve(credential=fake))
     assert fake.calls == 2
 
 
@@ -95,7 +103,7 @@ def test_provider_is_cached_by_the_jwt_alone(token: str, calls: int) -> None:
         return token
 
     for _ in range(2):
-        assert resolve(azure_ad_token_provider=provider).get() == token
+        assert token_of(resolve(azure_ad_token_provider=provider)) == token
     assert len(seen) == calls
 
 
@@ -111,11 +119,11 @@ def test_bound_method_provider_finds_its_cache_again() -> None:
             return jwt(1_000_000 + 3600, other=1)
 
     owner, second = Owner(), Owner()
-    first = resolve(azure_ad_token_provider=owner.token).get()
-    assert resolve(azure_ad_token_provider=owner.token).get() == first
+    first = token_of(resolve(azure_ad_token_provider=owner.token))
+    assert token_of(resolve(azure_ad_token_provider=owner.token)) == first
     assert owner.calls == 1
-    assert resolve(azure_ad_token_provider=owner.other).get() != first
-    resolve(azure_ad_token_provider=second.token).get()
+    assert token_of(resolve(azure_ad_token_provider=owner.other)) != first
+    token_of(resolve(azure_ad_token_provider=second.token))
     assert second.calls == 1
 
 
@@ -135,11 +143,11 @@ def test_async_provider(form: str) -> None:
     source = resolve(azure_ad_token_provider=given)
 
     async def main() -> None:
-        assert await source.aget() == "async-token"
+        assert await source.get() == "async-token"
         assert loops == [asyncio.get_running_loop()], "must run in the caller's loop"
 
     asyncio.run(main())
-    assert resolve(azure_ad_token_provider=given).get() == "async-token"
+    assert token_of(resolve(azure_ad_token_provider=given)) == "async-token"
 
 
 def test_credentials_are_not_kept_alive() -> None:
@@ -152,8 +160,8 @@ def test_credentials_are_not_kept_alive() -> None:
     gc.collect()
     before = len(token_cache._weak)
     credential = Watched()
-    resolve(credential=credential).get()
-    asyncio.run(resolve(credential=credential).aget())
+    token_of(resolve(credential=credential))
+    asyncio.run(resolve(credential=credential).get())
     assert len(token_cache._weak) == before + 1
     credential.threads.clear()
     del credential
@@ -174,11 +182,11 @@ def test_objects_without_weak_references_are_cached_and_bounded() -> None:
             return AccessToken("t", int(token_cache.clock() + 3600))
 
     slotted = Slotted()
-    resolve(credential=slotted).get()
-    resolve(credential=slotted).get()
+    token_of(resolve(credential=slotted))
+    token_of(resolve(credential=slotted))
     assert slotted.calls == 1
     for _ in range(3 * token_cache.MAX_KEPT):
-        resolve(credential=Slotted()).get()
+        token_of(resolve(credential=Slotted()))
     gc.collect()
     assert len(token_cache._kept) <= token_cache.MAX_KEPT
     assert len(token_cache._weak) < 2 * token_cache.MAX_KEPT
@@ -189,10 +197,10 @@ def test_invalidate() -> None:
     assert resolve(azure_ad_token="k").invalidate() is False
     credential = Credential()
     first, second = resolve(credential=credential), resolve(credential=credential)
-    assert first.get() == second.get() == "token-1"
+    assert token_of(first) == token_of(second) == "token-1"
     assert first.invalidate() is True
-    assert first.get() == "token-2"
+    assert token_of(first) == "token-2"
     assert second.invalidate() is True  # its 401 was about token-1: token-2 stays
-    assert second.get() == "token-2"
+    assert token_of(second) == "token-2"
     assert second.invalidate("token-2") is True
-    assert second.get() == "token-3"
+    assert token_of(second) == "token-3"

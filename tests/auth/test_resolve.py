@@ -21,6 +21,7 @@ from tests.support.credentials import (
     Credential,
     Lazy,
     resolve,
+    token_of,
 )
 
 
@@ -71,8 +72,8 @@ def test_order_of_sources(options: dict[str, Any], environ: dict[str, str], sour
     ],
 )
 def test_token_reaches_sync_and_async_callers(options: dict[str, Any], token: str) -> None:
-    assert resolve(**options).get() == token
-    assert asyncio.run(resolve(**options).aget()) == token
+    assert token_of(resolve(**options)) == token
+    assert asyncio.run(resolve(**options).get()) == token
 
 
 @pytest.mark.parametrize(
@@ -125,10 +126,10 @@ def test_wrong_answers_are_refused(kind: str, wrong: Any) -> None:
 
         source = resolve(credential=Fake())
     with pytest.raises(CredentialError, match="token") as caught:
-        source.get()
+        token_of(source)
     assert caught.value.source == source.source
     with pytest.raises(CredentialError, match="token"):
-        asyncio.run(source.aget())
+        asyncio.run(source.get())
 
 
 def test_credential_that_answers_with_a_str_is_told() -> None:
@@ -137,7 +138,7 @@ def test_credential_that_answers_with_a_str_is_told() -> None:
             return "raw"
 
     with pytest.raises(CredentialError, match="AccessToken, not str"):
-        resolve(credential=Fake()).get()
+        token_of(resolve(credential=Fake()))
 
 
 def test_token_info_only_credential_and_refresh_on(clock: Clock) -> None:
@@ -150,8 +151,8 @@ def test_token_info_only_credential_and_refresh_on(clock: Clock) -> None:
             return AccessTokenInfo(f"i{self.calls}", now + 86400, refresh_on=now + 43200)
 
     info = Info()
-    assert resolve(credential=info).get() == "i1"
+    assert token_of(resolve(credential=info)) == "i1"
     clock.now += 43199
-    assert resolve(credential=info).get() == "i1"
+    assert token_of(resolve(credential=info)) == "i1"
     clock.now += 2
-    assert resolve(credential=info).get() == "i2"
+    assert token_of(resolve(credential=info)) == "i2"

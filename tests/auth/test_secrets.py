@@ -12,7 +12,7 @@ import pytest
 from litellm_azure_agents.auth import cache as token_cache
 from litellm_azure_agents.auth import sources as tokens
 from litellm_azure_agents.auth.resolve import CredentialError
-from tests.support.credentials import Credential, jwt, resolve
+from tests.support.credentials import Credential, jwt, resolve, token_of
 
 LEAKY = jwt(2_000_000, sub="me")
 
@@ -40,7 +40,7 @@ def test_errors_are_scrubbed(text: str, hidden: str, kept: str) -> None:
     credential = Credential()
     credential.fail = PermissionError(text)
     with pytest.raises(CredentialError) as caught:
-        resolve(credential=credential).get()
+        token_of(resolve(credential=credential))
     shown = str(caught.value)
     assert shown.startswith("no Azure token from credential (Credential): PermissionError: ")
     assert kept in shown
@@ -65,7 +65,7 @@ def test_error_whose_text_cannot_be_read() -> None:
     credential = Credential()
     credential.fail = Mute()
     with pytest.raises(CredentialError, match="Mute"):
-        resolve(credential=credential).get()
+        token_of(resolve(credential=credential))
 
 
 def test_error_survives_pickling() -> None:
@@ -86,7 +86,7 @@ def test_repr_and_logs_hide_the_token(caplog: pytest.LogCaptureFixture) -> None:
             resolve(tenant_id="t", client_id="c", client_secret="hidden-key"),
         ]
         for source in sources[:3]:
-            assert source.get() == "hidden-key"
+            assert token_of(source) == "hidden-key"
     assert "api_key" in repr(sources[0])
     assert "hidden-key" not in repr(sources) + caplog.text + repr(token_cache._kept) + repr(
         token_cache._weak

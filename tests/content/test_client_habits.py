@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import httpx
 import litellm
 import pytest
+import respx
 
 from tests.support.either_protocol import PROTOCOLS, EitherService, serving, stream
 from tests.support.new_agent import AGENT, PROJECT
 from tests.support.playing import BASE
-from tests.support.response_streams import events_of
+from tests.support.response_streams import events_of, message, text
 from tests.support.thread_streams import call_delta, opening, run, tools_step
 from tests.support.ways import Way
 
@@ -83,6 +85,42 @@ def test_the_clients_own_fields_of_tools_are_dropped(
     if service.protocol == "threads":
         function = {"type": "function", "function": {"name": "now", "parameters": none}}
     assert service.sent()["tools"] == [function, {"type": "code_interpreter"}]
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_native_call_drops_the_clients_own_fields(way: Way, nested: bool) -> None:
+    function = {k: v for k, v in FUNCTION.items() if k not in OWN} | {"parameters": {}} | OWN
+    tool = {"type": "function", **({"function": function, **OWN} if nested else function)}
+    words = {"type": "input_text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    said = {"type": "message", "role": "user", "id": None, "cache_control": {},
+            "content": [words, {"type": "input_text", "text": ""}]}  # fmt: skip
+    given: dict[str, Any] = {
+        "model": "azure_ai/agents/bob", "api_base": "http://container.test", "api_key": "k",
+        "input": [said], "tools": [tool, {"type": "code_interpreter", **OWN}],
+        "stream": way.streamed,
+    }  # fmt: skip
+    with respx.mock() as router:
+        events = events_of([message("msg_1", text("Hello"))])
+        events[-1]["response"]["created_at"] = 1
+        whole = httpx.Response(200, json=events[-1]["response"])
+        reply = stream((e["type"], e) for e in events) if way.streamed else whole
+        route = router.post("http://container.test/responses").mock(return_value=reply)
+        asyncio.run(_arespond(given)) if way.is_async else _respond(given)
+        sent = json.loads(route.calls.last.request.content)
+    assert sent["tools"] == [{"type": "function", "name": "now", "parameters": {}},
+                             {"type": "code_interpreter"}]  # fmt: skip
+    content = [{"type": "input_text", "text": "Hi"}]
+    assert sent["input"] == [{"type": "message", "role": "user", "content": content}]
+
+
+def _respond(given: dict[str, Any]) -> None:
+    answer: Any = litellm.responses(**given)
+    assert not given["stream"] or list(answer)
+
+
+async def _arespond(given: dict[str, Any]) -> None:
+    answer: Any = await litellm.aresponses(**given)
+    assert not given["stream"] or [event async for event in answer]
 
 
 # -- messages ----------------------------------------------------------------------------------

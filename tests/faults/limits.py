@@ -19,7 +19,7 @@ EMULATOR = str(Path(PACKAGE, "emulator"))
 def run_child(name: str, endpoint: str, argument: str = "") -> dict[str, Any]:
     """What the child found; AssertionError if it was killed or failed."""
     command = [sys.executable, "-m", "tests.faults.child", name, endpoint, argument]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"ended with {done.returncode}:\n{done.stderr[-1500:]}"
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

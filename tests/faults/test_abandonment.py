@@ -213,14 +213,16 @@ def test_an_async_stream_is_left(stream_scene: Scene, leaving: str) -> None:
 
     async def go() -> None:
         stream = await litellm.acompletion(stream=True, **scene.arguments)
-        await anext(stream)
+        if leaving == "own error":
+            # At the first chunk: it may bring all the text there is before the pause.
+            with pytest.raises(ZeroDivisionError):
+                await fail_within(stream)
+        else:
+            await anext(stream)
         if leaving == "loop end":
             return
         if leaving == "aclose":
             await stream.aclose()
-        elif leaving == "own error":
-            with pytest.raises(ZeroDivisionError):
-                await fail_within(stream)
         del stream
         with contextlib.suppress(AssertionError):
             await aeventually(collected)

@@ -20,6 +20,7 @@ from litellm_azure_agents.host.arguments import prepare
 from litellm_azure_agents.host.handler import AgentsRoute
 from litellm_azure_agents.tool_loop.loop import TooManyRounds
 from litellm_azure_agents.vector_stores import FileOutcome, VectorStore, VectorStoreError
+from tests.support.credentials import token_of
 from tests.support.malformed import JUNK
 from tests.support.playing import clients_to
 from tests.support.scripted_turn import ScriptedService, outcome
@@ -245,7 +246,7 @@ def test_nothing_prepared_shows_a_secret() -> None:
     for given in ({"api_key": secret}, {"litellm_params": {"azure_ad_token": secret}}):
         prepared = prepare(**arguments(**{"api_key": None, **given}))
         assert secret not in repr(prepared)
-        assert prepared.connection.token.get() == secret
+        assert token_of(prepared.connection.token) == secret
     prepared = prepare(**arguments(optional_params={"fixed_headers": {"api-key": secret}}))
     assert secret not in repr(prepared)
     assert prepared.connection.call.headers["api-key"] == secret

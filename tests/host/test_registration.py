@@ -6,12 +6,14 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import litellm
 import pytest
 import respx
+from litellm.caching.caching import DualCache
 from litellm.caching.caching_handler import LLMCachingHandler
 from litellm.llms.azure_ai import agents as builtin
 from litellm.llms.azure_ai.chat.transformation import AzureAIStudioConfig
@@ -260,6 +262,52 @@ def test_ours_is_found_after_a_proxy_reads_its_configuration_again(
         asyncio.run(config.load_config(router=None, config_file_path=str(path)))
         providers = [entry["provider"] for entry in litellm.custom_provider_map]
         assert sorted(providers) == ["azure_agents", "other"]
+        assert answered() == "You said: hi"
+
+
+class ConfigTable:
+    """The one table of a proxy's database that its configuration is read from."""
+
+    def __init__(self, **rows: Any) -> None:
+        self.rows = rows
+
+    async def get_generic_data(self, *, value: str, **_: Any) -> Any:
+        if value not in self.rows:
+            return None
+        return SimpleNamespace(param_name=value, param_value=self.rows[value])
+
+
+@pytest.mark.parametrize("place", ["other", "ours", "other, ours", "ours, other"])
+def test_ours_is_found_after_a_proxy_reads_its_database_again(
+    restored_map: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """With ``store_model_in_db`` the settings of the database come over those of the file."""
+    proxy = pytest.importorskip("litellm.proxy.proxy_server")
+    register()
+    (tmp_path / "another.py").write_text(
+        "import litellm\nclass Other(litellm.CustomLLM): pass\nhandler = Other()\n"
+    )
+    known = {
+        "ours": {
+            "provider": "azure_agents",
+            "custom_handler": "litellm_azure_agents.proxy.handler",
+        },
+        "other": {"provider": "other", "custom_handler": "another.handler"},
+    }
+    entries = [known[name] for name in place.split(", ")]
+    path = tmp_path / "config.yaml"
+    path.write_text("model_list: []\n")
+    table = ConfigTable(litellm_settings={"custom_provider_map": entries})
+    monkeypatch.setattr(proxy, "prisma_client", table)
+    monkeypatch.setattr(proxy, "store_model_in_db", True)
+    monkeypatch.setattr("litellm.proxy.utils.litellm_config_cache", DualCache(), raising=False)
+    config = proxy.ProxyConfig()
+    for _ in range(2):  # when it starts, and again
+        loaded = asyncio.run(config.get_config(config_file_path=str(path)))
+        assert loaded["litellm_settings"]["custom_provider_map"] == entries
+        asyncio.run(config.load_config(router=None, config_file_path=str(path)))
+        providers = {entry["provider"] for entry in litellm.custom_provider_map}
+        assert providers == {"azure_agents", *(entry["provider"] for entry in entries)}
         assert answered() == "You said: hi"
 
 

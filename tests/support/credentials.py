@@ -35,6 +35,11 @@ def resolve(**options: Any) -> TokenSource:
     return resolve_token_source(**options)
 
 
+def token_of(source: TokenSource) -> str:
+    """A token, in an event loop of its own."""
+    return asyncio.run(source.get())
+
+
 def jwt(exp: Any, **claims: Any) -> str:
     def part(value: Any) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")

@@ -14,6 +14,7 @@ from tests.support.new_agent import PROJECT
 from tests.support.playing import AGENTS, BASE
 from tests.support.response_streams import events_of, final, message, text
 from tests.support.thread_streams import ending, opening, written
+from tests.support.transport import over_httpx
 from tests.support.ways import Way
 
 PROTOCOLS = ["threads", "responses"]
@@ -78,6 +79,6 @@ def stream(events: Any) -> httpx.Response:
 
 def serving(protocol: str) -> Iterator[EitherService]:
     """The service of one protocol, for a fixture."""
-    with respx.mock(assert_all_called=False) as router:
+    with over_httpx(), respx.mock(assert_all_called=False) as router:
         router.post(url__regex=".*/cancel").mock(return_value=httpx.Response(200, json={}))
         yield EitherService(protocol, router)

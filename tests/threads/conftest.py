@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import respx
 
+from tests.support.transport import over_httpx
+
 
 @pytest.fixture
 def service() -> Any:
-    with respx.mock(assert_all_called=False) as router:
+    with over_httpx(), respx.mock(assert_all_called=False) as router:
         yield router

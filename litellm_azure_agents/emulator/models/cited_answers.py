@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .base import Action, Annotation, CallItem, SearchHit, Text, ToolSpec, Turn
 from .behaviours import words
@@ -15,6 +16,7 @@ _GROUNDING = frozenset({
 })  # fmt: skip
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 MAX_CITED = 3
+INDEX_SEARCH = "azure_ai_search"
 
 
 def is_grounding(type: str) -> bool:
@@ -27,8 +29,31 @@ def grounding_fields(tool: ToolSpec, text: str) -> dict[str, str]:
     if tool.type in ("bing_grounding", "bing_custom_search"):
         query = re.sub(r"\W+", "+", text.strip())
         return {"requesturl": f"https://api.bing.microsoft.com/v7.0/search?q={query}"}
+    if tool.type == INDEX_SEARCH:
+        return {"input": text, "output": repr(index_output(text))}
     output = f"{tool.name or tool.type} answered: {text}"
     return {"input": text, "output": output}
+
+
+def index_output(text: str) -> dict[str, Any]:
+    """The output of a search in an index of one document, in the form of classic agents.
+
+    Its citations name the document by number; the address stands here only.
+    """
+    address = f"https://search.example.com/indexes/manuals/docs/{_slug(text)}"
+    return {
+        "summary": "Retrieved 1 documents.",
+        "metadata": {
+            "urls": ["doc_0"],
+            "titles": ["doc_0"],
+            "get_urls": [f"{address}?api-version=2024-07-01"],
+            "ids": [_slug(text)],
+        },
+    }
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"\W+", "-", text.lower()).strip("-") or "page"
 
 
 def cited_answer(turn: Turn) -> Iterator[Action] | None:
@@ -77,13 +102,11 @@ def _web_answer(question: str, calls: Sequence[CallItem]) -> Iterator[Action]:
     for number, call in enumerate(calls):
         marker = f"【{number + 3}:0†source】"
         half = len(marker) // 2
-        slug = re.sub(r"\W+", "-", question.lower()).strip("-") or "page"
+        url = f"https://example.com/{_slug(question)}"
+        title = f"{call.type.replace('_', ' ').title()}: {question[:80]}"
+        if call.type == INDEX_SEARCH:
+            url = title = "doc_0"
         yield Text(marker[:half])
-        citation = Annotation(
-            "url_citation",
-            marker,
-            url=f"https://example.com/{slug}",
-            title=f"{call.type.replace('_', ' ').title()}: {question[:80]}",
-        )
+        citation = Annotation("url_citation", marker, url=url, title=title)
         yield Text(marker[half:], (citation,))
     yield Text(".")

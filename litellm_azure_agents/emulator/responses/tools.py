@@ -12,6 +12,7 @@ from ..core.ids import new_id
 from ..core.store import Doc
 from ..models.arguments import make_value, resolve
 from ..models.base import CallMcp, ToolChoice, ToolSpec, UseTool
+from ..models.cited_answers import INDEX_SEARCH, index_output
 from ..models.code_answers import bar_chart, numbers
 from .writer import ResponseWriter
 
@@ -201,8 +202,12 @@ def use_tool(
              "status": "in_progress"}
         )  # fmt: skip
         writer.done(item, status="completed")
+        told: Any = output
+        found = index_output(str(fields.get("input") or ""))
+        if kind == INDEX_SEARCH and output == repr(found):
+            told = {"documents": [], "get_urls": found["metadata"]["get_urls"]}
         writer.whole(
-            {"id": new_id("to_"), "type": f"{named}_call_output", **names, "output": output,
+            {"id": new_id("to_"), "type": f"{named}_call_output", **names, "output": told,
              "status": "completed"}
         )  # fmt: skip
     return str(call["output"])
