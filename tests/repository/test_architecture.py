@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"content", "core", "drivers"},
     "vector_stores": {"content", "core", "drivers", "files"},
     "tool_loop": {"continuity", "core", "drivers", "host"},
-    "host": {"threads", "responses", "drivers", "auth", "stores", *BELOW_A_TURN},
+    "host": {"threads", "responses", "protocol", "drivers", "auth", "stores", *BELOW_A_TURN},
     "drivers": {"auth", "core", "stores"},
     "stores": set(),
     "threads": {"protocol", *BELOW_A_TURN},
