@@ -168,7 +168,7 @@ def read_source(file: Source, filename: str | None) -> tuple[str, bytes | Path]:
         path = Path(file)
         if not path.is_file():
             raise ValueError(f"there is no file {str(path)!r}")
-        name = filename or path.name
+        name = _sendable_name(filename or path.name)
         check_size(name, path.stat().st_size)
         if not path.stat().st_size:
             raise ValueError(f"the file {name!r} is empty")
@@ -177,7 +177,20 @@ def read_source(file: Source, filename: str | None) -> tuple[str, bytes | Path]:
     name = filename or Path(str(getattr(file, "name", ""))).name
     if not name:
         raise ValueError("bytes need a filename: by its extension tools know what a file is")
+    name = _sendable_name(name)
     check_size(name, len(data))
     if not data:
         raise ValueError(f"the file {name!r} is empty")
     return name, data
+
+
+def _sendable_name(name: str) -> str:
+    """``name``, if it can be sent. Raises ValueError otherwise."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"the file name {name!r} has half characters, which can't be sent; give another one as "
+            "filename"
+        ) from None
+    return name

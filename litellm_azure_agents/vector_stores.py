@@ -23,7 +23,7 @@ from .content.file_service import FileService
 from .core import errors
 from .core.actions import Actions, Gather, Request, Send, Steps, Wait
 from .core.exchange import ask, read, read_page
-from .core.json_values import Json, as_int, as_object, as_text
+from .core.json_values import Json, as_int, as_object, as_text, sendable, whole
 from .core.media import media_type_of
 from .core.retry import poll_intervals
 from .drivers.connection import Connection
@@ -172,14 +172,14 @@ class _Create:
     ) -> None:
         self.call = at.call
         self.service = FileService(at.call)
-        self.name, self.days, self.reuse = name, days, reuse
-        self.chunking = dict(chunking) if chunking else None
-        self.metadata = dict(metadata or {})
+        self.name, self.days, self.reuse = whole(name), days, reuse
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._uploaded = 0
         self._batch_url: tuple[str, ...] | None = None
         try:
+            self.chunking = sendable(chunking) if chunking else None
+            self.metadata = sendable(metadata or {})
             if isinstance(files, (str, bytes)) or not files:
                 raise ValueError("files is a list of at least one path or (name, bytes)")
             self.sources = [
@@ -324,7 +324,9 @@ class _Create:
             if state is not None:
                 error = as_object(state.get("last_error"))
                 outcome.status = str(state.get("status"))
-                outcome.code, outcome.message = error.get("code"), error.get("message")
+                scrub = self.call.context.scrub  # an error's text may repeat the token
+                outcome.code = scrub(as_text(error.get("code"))) or None
+                outcome.message = scrub(as_text(error.get("message"))) or None
 
     # -- requests ------------------------------------------------------------------------------
 

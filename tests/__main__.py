@@ -37,8 +37,9 @@ SEAMS = [
     "end_to_end/test_proxy_isolation.py", "end_to_end/test_proxy_responses.py",
 ]  # fmt: skip
 """What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
-FAULTS = ["faults/test_proxy.py", "faults/test_thirty_percent.py"]
-"""The share of the tests under network faults that runs every time; `--torture` runs them all."""
+FAULTS = ["faults"]
+"""The tests under network faults: a sample of every kind, see ``faults/size.py``; `--torture` runs
+all of them, and longer. The security tests are part of the suite."""
 PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadgroup", "--durations", "25"]
 """Two workers, whatever the machine has. What starts a server is a group and stays in one worker,
 see ``conftest.py``; every other test goes to the worker that is free."""

@@ -9,6 +9,9 @@ from typing import Any
 from ..core.deltas import Delta
 from ..core.json_values import JsonObject
 
+MAX_GROWING = 100
+"""Entries up to which a list is given out whole each time that it grows; a longer one is given out
+once more at the end. Otherwise thousands of entries would be given out millions of times."""
 FileUrl = Callable[[str, str | None], str]
 """From the ids of a file and its container (or None) to the address of its content."""
 
@@ -42,7 +45,8 @@ class Artifacts:
         if file_id not in self._files:
             entry = {"file_id": file_id, "filename": filename}
             self._files[file_id] = self._addressed(entry, container_id)
-            self._emit(Delta(fields={"files": list(self._files.values())}))
+            if len(self._files) <= MAX_GROWING:
+                self._emit(Delta(fields={"files": list(self._files.values())}))
 
     def image(self, key: Hashable, image: Mapping[str, Any]) -> None:
         """An image in the form of LiteLLM's image-output models."""
@@ -75,7 +79,8 @@ class Artifacts:
         self._wanted.pop(file_id, None)
         entry = self._made[file_id]
         self._references.append({**entry, "note": note} if note else entry)
-        self._emit(Delta(fields={"image_files": list(self._references)}))
+        if len(self._references) <= MAX_GROWING:
+            self._emit(Delta(fields={"image_files": list(self._references)}))
 
     def inline_image(self, file_id: str, media_type: str, data: bytes) -> None:
         """Give out the bytes of a wanted image."""
@@ -84,9 +89,12 @@ class Artifacts:
         self.image(("file", file_id), {"type": "image_url", "image_url": {"url": url}})
 
     def close(self) -> None:
-        """The answer ends: images that are still wanted are given by reference."""
+        """The answer ends: images that are still wanted are given by reference, and long lists."""
         for file_id in list(self._wanted):
             self.image_reference(file_id)
+        for name, entries in (("files", self._files.values()), ("image_files", self._references)):
+            if len(entries) > MAX_GROWING:
+                self._emit(Delta(fields={name: list(entries)}))
 
     def _addressed(self, entry: JsonObject, container_id: str | None) -> JsonObject:
         if container_id:

@@ -30,6 +30,8 @@ class Attempt:
     inherited: bool = False
     sent: bool = False
     """Whether a request that may start something was sent."""
+    began: float = field(default_factory=time.monotonic)
+    """When the first attempt at the request began."""
     key: Callable[[], tuple[str, str]] | None = None
     """What the attempts of one request have in common, if there can be others."""
 
@@ -45,7 +47,7 @@ class Attempts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
+        self._failed: dict[tuple[str, str], tuple[float, Attempt]] = {}
 
     def begin(self, trace_id: str | None, fingerprint: Callable[[], str]) -> Attempt:
         """A new attempt, or the successor of a failed one with the same trace and content."""
@@ -57,7 +59,7 @@ class Attempts:
                 found = self._failed.pop((trace_id, fingerprint()), None)
         attempt = Attempt(key=lambda: (trace_id, fingerprint()))
         if found is not None and found[0] >= self._clock():
-            attempt.nonce, attempt.inherited = found[1], True
+            attempt.nonce, attempt.began, attempt.inherited = found[1].nonce, found[1].began, True
         return attempt
 
     def failed(self, attempt: Attempt) -> None:
@@ -67,7 +69,7 @@ class Attempts:
         now, key = self._clock(), attempt.key()
         with self._lock:
             self._failed.pop(key, None)
-            self._failed[key] = (now + _KEPT_SECONDS, attempt.nonce)
+            self._failed[key] = (now + _KEPT_SECONDS, attempt)
             while len(self._failed) > _MAX_KEPT:
                 del self._failed[next(iter(self._failed))]
             while self._failed and next(iter(self._failed.values()))[0] < now:

@@ -99,6 +99,10 @@ class Context:
         """``text`` without secrets and not too long."""
         return scrub(text, self.secrets())
 
+    def without_secrets(self, text: str) -> str:
+        """``text``, whole, without the secrets that have been sent."""
+        return without(text, self.secrets())
+
     def where(self) -> str:
         """The agent and the ids known so far, for people."""
         parts = [f"agent {self.agent!r}"] if self.agent else [f"project {self.model}"]
@@ -347,27 +351,27 @@ def _by_status(
         kind = exceptions.InternalServerError
     body = _body(context, message, error.param, error.code)
     if kind is exceptions.ContentPolicyViolationError:
-        details = {"provider_specific_fields": _filter_details(error), "body": body}
+        details = {"provider_specific_fields": _filter_details(context, error), "body": body}
         return _error(kind, context, message, response=response, **details)
     if kind is not None:
         return _error(kind, context, message, response=response)
     return _error(exceptions.BadRequestError, context, message, response=response, body=body)
 
 
-def _filter_details(error: ServiceError) -> dict[str, Any]:
+def _filter_details(context: Context, error: ServiceError) -> dict[str, Any]:
     """Which content filter stopped what, under the names of LiteLLM's own Azure provider."""
-    given = _scrubbed(error.given)
+    given = _scrubbed(context, error.given)
     inner = inner_error(given) or None
     return {"innererror": inner, "inner_error": inner, "azure_error": given or None}
 
 
-def _scrubbed(value: Any) -> Any:
+def _scrubbed(context: Context, value: Any) -> Any:
     """``value`` with its texts freed of secrets."""
     if isinstance(value, str):
-        return scrub(value)
+        return context.scrub(value)
     if isinstance(value, Mapping):
-        return {name: _scrubbed(inner) for name, inner in value.items()}
-    return [_scrubbed(item) for item in value] if isinstance(value, list) else value
+        return {name: _scrubbed(context, inner) for name, inner in value.items()}
+    return [_scrubbed(context, item) for item in value] if isinstance(value, list) else value
 
 
 _CLASSES: dict[int, Callable[..., Exception]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from . import errors
 from .actions import Actions, Exchange, Lookup, Lost, Reply, Request, Send, Steps, Stream, Wait
 from .call import Call
-from .json_values import JsonObject, as_text
+from .json_values import JsonObject, as_int, as_text
 from .retry import LOOKS, MAX_OBEYED_WAIT, RECOVERY_PATIENCE, backoff, is_retryable
 from .service_errors import wait_asked_for
 
@@ -181,3 +181,34 @@ def read_page(call: Call, url: str, *, doing: str) -> Actions[Page]:
     items = [item for item in data if isinstance(item, dict)]
     last = as_text(page.get("last_id")) or as_text(items[-1].get("id") if items else None)
     return Page(items, last or None if page.get("has_more") else None)
+
+
+def find_recent(
+    call: Call,
+    url: Callable[[Sequence[tuple[str, str]]], str],
+    wanted: Callable[[JsonObject], bool],
+    *,
+    doing: str,
+) -> Actions[JsonObject | None]:
+    """The first ``wanted`` object of a list, or None.
+
+    The list has the newest first. It is read page by page, back to the time of the first attempt at
+    this request: a busy project makes more than a page meanwhile. ``url`` takes what to add to the
+    query.
+    """
+    age = call.clock() - call.attempt.began
+    after: list[tuple[str, str]] = []
+    newest = 0
+    while True:
+        page = yield from read_page(
+            call, url([("limit", "100"), ("order", "desc"), *after]), doing=doing
+        )
+        for item in page.items:
+            if wanted(item):
+                return item
+        made = [as_int(item.get("created_at")) for item in page.items]
+        newest = newest or max(made, default=0)
+        # By the service's clock it is `newest` or later now; 2, because both times are rounded.
+        if page.after is None or min(made, default=0) < newest - age - 2:
+            return None
+        after = [("after", page.after)]

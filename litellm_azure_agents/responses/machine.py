@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
 from ..answer.answer import Answer
+from ..answer.artifacts import MAX_GROWING
 from ..continuity.call_ids import CallKind, encode
 from ..continuity.tool_results import APPROVAL_FUNCTION, build_approval_arguments
 from ..core.actions import ServerEvent
@@ -242,6 +243,9 @@ class ResponseMachine(EventMachine):
                 name=APPROVAL_FUNCTION,
                 arguments=build_approval_arguments(request),
             )
+        for field, given in self._passed_on.items():
+            if len(given) > MAX_GROWING:
+                self.answer.fields(**{field: list(given)})
 
     # -- parts ---------------------------------------------------------------------------------
 
@@ -298,7 +302,8 @@ class ResponseMachine(EventMachine):
         """Give out the item as it is; the last list of the answer has all of them."""
         given = self._passed_on.setdefault(field, [])
         given.append(dict(item))
-        self.answer.fields(**{field: list(given)})
+        if len(given) <= MAX_GROWING:
+            self.answer.fields(**{field: list(given)})
 
     def _message(self, key: Key, item: Json) -> None:
         self.answer.know(message_id=item.get("id"))

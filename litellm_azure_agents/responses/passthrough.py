@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..continuity.isolation import ids_of_response
 from ..core import errors
@@ -71,6 +72,9 @@ class NativeTurn:
             yield from self._pass_on()
             return
         response = object_in(call, self.reply, doing=doing)
+        if response.get("status") == "failed":
+            self.reply = without_secrets(call, self.reply)
+            response = object_in(call, self.reply, doing=doing)
         yield from self._hand_over(response)
         yield Emit([])
         if body.get("stream"):  # an answer at once instead of a stream
@@ -82,14 +86,17 @@ class NativeTurn:
         A background response whose stream breaks is resumed. One in the foreground has ended with
         its connection, so that is an error.
         """
-        native = NativeEvents()
-        attempts = self.call.max_retries
+        native, call = NativeEvents(), self.call
+        attempts = call.max_retries
         while not native.ended:
             batch = yield from next_events(self.call)
             if isinstance(batch, Silence):
                 batch = yield from self._look(native)
             if isinstance(batch, list):
                 events = native.receive(batch)
+                if native.ended and events:  # it may be an error that repeats the token
+                    end = events[-1]
+                    events[-1] = replace(end, data=call.context.without_secrets(end.data))
                 if native.response_id:
                     self._ids["response_id"] = native.response_id
                 if native.ended and events and self.call.owner is not None:
@@ -193,6 +200,13 @@ def _response_of(event: ServerEvent) -> Json:
         return {}
 
 
+def without_secrets(call: Call, reply: Reply) -> Reply:
+    """``reply`` without the tokens that were sent; a stored failure may repeat one."""
+    text = reply.content.decode("utf-8", "surrogateescape")
+    clean = call.context.without_secrets(text)
+    return replace(reply, content=clean.encode("utf-8", "surrogateescape"))
+
+
 def stored_exchange(
     call: Call, target: Target, response_id: str, request: Request, *, doing: str
 ) -> Exchange:
@@ -203,6 +217,7 @@ def stored_exchange(
     repeatable = request.method == "GET"
     try:
         yield from ResponseService(call, target).check_owned(response_id, "response_id")
-        return (yield from succeed(call, Send(request), doing=doing, repeatable=repeatable))
+        reply = yield from succeed(call, Send(request), doing=doing, repeatable=repeatable)
+        return without_secrets(call, reply)
     except LostAnswer as lost:
         raise errors.connection(call.context, lost.lost, doing=doing) from None

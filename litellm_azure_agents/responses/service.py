@@ -10,7 +10,7 @@ from ..core.actions import Actions, Exchange, Lookup, Reply, Request, Send, Step
 from ..core.attempts import NONCE_KEY
 from ..core.call import Call
 from ..core.endpoint import Endpoint
-from ..core.exchange import ask, insist, object_in, read_page, request
+from ..core.exchange import ask, find_recent, insist, object_in, request
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.owner import Reference
 from ..core.retry import poll_intervals
@@ -59,19 +59,26 @@ class ResponseService:
         """Whether the endpoint's project lists its responses."""
         return self._target.project is not None and not self._target.is_stateless
 
-    def find(self, nonce: str) -> Actions[JsonObject | None]:
-        """The newest response of the agent that carries the nonce and was not cut off, or None."""
-        project = self._target.project
+    def find(self) -> Actions[JsonObject | None]:
+        """The newest response of this request's nonce that was not cut off, or None."""
+        project, nonce = self._target.project, self._call.attempt.nonce
         if project is None:
             return None
-        query = [("agent_name", self._target.name), ("limit", "100"), ("order", "desc")]
-        url = Endpoint(f"{project.base}/openai/v1", None).url("responses", query=query)
-        page = yield from read_page(self._call, url, doing="list the agent's responses")
-        for response in page.items:
+        listed = Endpoint(f"{project.base}/openai/v1", None)
+        agent = ("agent_name", self._target.name)
+
+        def is_ours(response: JsonObject) -> bool:
             marked = as_object(response.get("metadata")).get(NONCE_KEY) == nonce
-            if marked and response.get("status") != "cancelled":
-                return response
-        return None
+            return marked and response.get("status") != "cancelled"
+
+        return (
+            yield from find_recent(
+                self._call,
+                lambda query: listed.url("responses", query=[agent, *query]),
+                is_ours,
+                doing="list the agent's responses",
+            )
+        )
 
     def replay(self, response_id: str, after: int) -> Exchange:
         """The events of a background response that come after number ``after``, as a stream."""

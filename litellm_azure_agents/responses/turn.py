@@ -228,7 +228,7 @@ class ResponseTurn(AgentTurn):
 
         def arrived() -> Actions[bool]:
             nonlocal found
-            found = yield from self.service.find(self.call.attempt.nonce)
+            found = yield from self.service.find()
             return found is not None
 
         def attempt() -> Exchange:
@@ -342,7 +342,7 @@ class ResponseTurn(AgentTurn):
         if not self.service.can_list:
             raise self._unread()
         try:
-            found = yield from self.service.find(self.call.attempt.nonce)
+            found = yield from self.service.find()
         except errors.Timeout:
             raise
         except Exception:  # what became of it can't be found out
@@ -451,7 +451,7 @@ class ResponseTurn(AgentTurn):
             self.machine.adopt(found)
         if self.machine.response_id is None and self.service.can_list:
             try:
-                self.machine.adopt((yield from self.service.find(self.call.attempt.nonce)) or {})
+                self.machine.adopt((yield from self.service.find()) or {})
             except Exception:  # cleaning up raises nothing
                 return
         if self.machine.response_id is not None:

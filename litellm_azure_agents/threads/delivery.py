@@ -74,10 +74,9 @@ class Delivery:
 
     def find_thread(self) -> Steps:
         """Look for a thread that carries the nonce, and take its id."""
-        for thread in (yield from self._service.threads()):
-            if self._is_ours(thread):
-                self._answer.know(thread_id=thread.get("id"))
-                return
+        thread = yield from self._service.find_thread(self._is_ours)
+        if thread is not None:
+            self._answer.know(thread_id=thread.get("id"))
 
     def find_run(self) -> Actions[Json | None]:
         """The newest run that carries the nonce, or None."""

@@ -10,7 +10,7 @@ from ..core import errors
 from ..core.actions import Actions, Lookup, Reply, Request, Send, Steps, Wait
 from ..core.call import Call
 from ..core.errors import Context
-from ..core.exchange import ask, insist, read, read_page
+from ..core.exchange import ask, find_recent, insist, read, read_page
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
 from ..core.service_errors import parse_error, parse_failure
@@ -37,11 +37,11 @@ class ThreadService:
         action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
         return (yield from ask(call, action, doing="read the agent's definition", repeatable=True))
 
-    def threads(self) -> Actions[list[JsonObject]]:
-        """The newest threads of the project."""
-        url = self.url(query=[("limit", "100"), ("order", "desc")])
-        page = yield from read_page(self._call, url, doing="list the threads")
-        return page.items
+    def find_thread(self, wanted: Callable[[JsonObject], bool]) -> Actions[JsonObject | None]:
+        """The thread made for this request that is ``wanted``, or None."""
+        return find_recent(
+            self._call, lambda query: self.url(query=query), wanted, doing="list the threads"
+        )
 
     def newest_message(self, thread_id: str) -> Actions[JsonObject]:
         """The newest message of a thread, {} if it has none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import time
 import traceback
 
 import pytest
@@ -51,10 +50,9 @@ def test_errors_are_scrubbed(text: str, hidden: str, kept: str) -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_huge_error_is_scrubbed_quickly() -> None:
-    began = time.monotonic()
-    assert len(tokens.scrub_strictly("x" * 1_000_000)) <= 300
-    assert time.monotonic() - began < 1
+def test_a_huge_error_becomes_a_short_text() -> None:
+    """That it takes linear time: ``tests/faults/test_limits.py``."""
+    assert len(tokens.scrub_strictly("x" * 100_000)) <= 300
 
 
 def test_error_whose_text_cannot_be_read() -> None:

@@ -229,11 +229,9 @@ def test_stopping_ends_open_streams() -> None:
 
 def test_importing_it_does_not_import_litellm_or_the_adapter() -> None:
     code = (
-        "import sys, time;"
+        "import sys;"
         "from litellm_azure_agents.emulator import Emulator;"
-        "ready = time.process_time();"
         "Emulator().start().stop();"
-        "assert time.process_time() - ready < 1.5;"
         "loaded = [m for m in sys.modules if m == 'litellm' or m.startswith('litellm.')"
         " or m.startswith('litellm_azure_agents.') and 'emulator' not in m];"
         "print(loaded)"

@@ -6,22 +6,38 @@ streamed one begins with nothing else, and says so where the service revised wha
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import litellm
 import pytest
 
-from tests.support import response_streams, thread_streams
+from tests.support import thread_streams
+from tests.support.damaged import (
+    CASES,
+    DAMAGES,
+    PROTOCOLS,
+    SENTENCE,
+    WORDS,
+    Damage,
+    ask,
+    begun,
+    cut_short,
+    ended,
+    frames,
+    numbered,
+    odd,
+    plays,
+    positions,
+    said_by_response,
+    said_by_run,
+    spoken,
+)
 from tests.support.loopback import Events, Loopback, loopback
 from tests.support.response_streams import final, message, text
 from tests.support.stream_service import ResponseService
 from tests.support.streams import encode, names
 from tests.support.thread_streams import (
     call_delta,
-    delta,
     ending,
     opening,
     run,
@@ -30,11 +46,6 @@ from tests.support.thread_streams import (
 )
 from tests.support.ways import Result, Way
 
-WORDS = ["one", " two", " three", " four", " five", " six", " seven"]
-SENTENCE = "".join(WORDS)
-PROTOCOLS = ["threads", "responses"]
-HELLO = [{"role": "user", "content": "Hello"}]
-
 
 @pytest.fixture
 def service() -> Iterator[Loopback]:
@@ -42,134 +53,7 @@ def service() -> Iterator[Loopback]:
         yield played
 
 
-def ask(service: Loopback, protocol: str, way: Way, **arguments: Any) -> Result:
-    agent = "asst_a" if protocol == "threads" else "bob"
-    given = {"api_base": service.url, "api_key": "k", "messages": HELLO, "max_retries": 0}
-    return way.ask(model=f"azure_ai/agents/{agent}", **{**given, **arguments})
-
-
-# -- streams of both protocols -----------------------------------------------------------------
-
-
-def spoken(
-    protocol: str, deltas: Sequence[str], finished: str | None = SENTENCE, **more: Any
-) -> Events:
-    """A message that comes in ``deltas`` and then reads ``finished``; None: it is not finished."""
-    if protocol == "threads":
-        return [*opening(), *said_by_run("msg_1", deltas, finished), *ending()]
-    output = [message("msg_1", text(finished if finished is not None else "".join(deltas)))]
-    return numbered([*begun(), *said_by_response(0, "msg_1", deltas, finished), *ended(output)])
-
-
-def said_by_run(id: str, deltas: Sequence[str], finished: str | None) -> Events:
-    events: Events = [("thread.message.created", thread_streams.message(id, "in_progress"))]
-    events += [delta(id, 0, piece) for piece in deltas]
-    if finished is not None:
-        events.append(
-            ("thread.message.completed", thread_streams.message(id, "completed", finished))
-        )
-    return events
-
-
-def said_by_response(index: int, id: str, deltas: Sequence[str], finished: str | None) -> Events:
-    at = {"output_index": index, "item_id": id, "content_index": 0}
-    item = message(id)
-    added = {"output_index": index, "item": {**item, "status": "in_progress"}}
-    events: Events = [("response.output_item.added", added)]
-    events += [("response.output_text.delta", {**at, "delta": piece}) for piece in deltas]
-    if finished is not None:
-        events += [
-            ("response.output_text.done", {**at, "text": finished}),
-            (
-                "response.output_item.done",
-                {"output_index": index, "item": message(id, text(finished))},
-            ),
-        ]
-    return events
-
-
-def begun() -> Events:
-    return [("response.created", {"response": response_streams.RESPONSE})]
-
-
-def ended(output: Sequence[Any], **fields: Any) -> Events:
-    return [("response.completed", {"response": final(output, **fields)})]
-
-
-def numbered(events: Events) -> Events:
-    return [
-        (name, {"type": name, "sequence_number": number, **data})
-        for number, (name, data) in enumerate(events)
-    ]
-
-
-def plays(service: Loopback, protocol: str, events: Events, finished: str = SENTENCE) -> None:
-    """Play the events of one message, which reads ``finished`` when it is asked for."""
-    service.plays(encode(events))
-    service.messages = [thread_streams.message("msg_1", "completed", finished)]
-    service.ended = (
-        run("completed", usage=thread_streams.USAGE)
-        if protocol == "threads"
-        else final([message("msg_1", text(finished))], created_at=1)
-    )
-
-
-def frames(events: Events) -> list[bytes]:
-    return [encode([event]) for event in events]
-
-
-def positions(events: Events, *pieces: str) -> list[int]:
-    """Where the events of these deltas are."""
-    found = [i for i, (name, data) in enumerate(events) if name.endswith(".delta")
-             and any(json.dumps(piece) in json.dumps(data) for piece in pieces)]  # fmt: skip
-    assert len(found) == len(pieces)
-    return found
-
-
 # -- 1: events that can't be decoded -----------------------------------------------------------
-
-Damage = Callable[[list[bytes], int], None]
-
-
-def glued(parts: list[bytes], at: int) -> None:
-    """The blank line behind the event is missing."""
-    parts[at] = parts[at][:-1]
-
-
-def run_together(parts: list[bytes], at: int) -> None:
-    """Both line ends behind the event are missing."""
-    parts[at] = parts[at][:-2]
-
-
-def cut_short(parts: list[bytes], at: int) -> None:
-    """The second half of the data is missing."""
-    head, _, data = parts[at].partition(b"data: ")
-    parts[at] = head + b"data: " + data[: len(data) // 2] + b"\n\n"
-
-
-def torn(parts: list[bytes], at: int) -> None:
-    """The end of an event and the beginning of the next are missing."""
-    head, _, _ = parts[at].partition(b"data: {")
-    parts[at] = head + b'data: {"id": "a'
-    parts[at + 1] = parts[at + 1][-40:]
-
-
-def no_object(parts: list[bytes], at: int) -> None:
-    head, _, _ = parts[at].partition(b"data: ")
-    parts[at] = head + b'data: ["a", 1]\n\n'
-
-
-def no_text(parts: list[bytes], at: int) -> None:
-    """The delta is a number."""
-    for piece in WORDS:
-        parts[at] = parts[at].replace(json.dumps(piece).encode(), b"7")
-
-
-def nameless(parts: list[bytes], at: int) -> None:
-    parts[at] = parts[at].partition(b"\n")[2]
-
-
-DAMAGES: list[Damage] = [glued, run_together, cut_short, torn, no_object, no_text, nameless]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -457,53 +341,6 @@ def test_a_polled_answer_is_the_finished_one(service: Loopback, way: Way, protoc
 # -- other odd streams -------------------------------------------------------------------------
 
 
-def without(events: Events, *fields: str) -> Events:
-    return [
-        (name, {k: v for k, v in data.items() if k not in fields} if data != "[DONE]" else data)
-        for name, data in events
-    ]
-
-
-def odd(protocol: str, case: str) -> Events:
-    """A stream that is odd in one way, of the text `SENTENCE`."""
-    events = spoken(protocol, WORDS)
-    deltas = [event for event in events if event[0].endswith(".delta")]
-    rest = [event for event in events if not event[0].endswith(".delta")]
-    match case:
-        case "no deltas":
-            return rest
-        case "deltas only":
-            last = events[-2:] if protocol == "threads" else events[-1:]
-            return [*events[:1], *deltas, *last]
-        case "empty deltas":
-            return spoken(protocol, ["", *WORDS[:3], "", "", *WORDS[3:], ""])
-        case "deltas behind their end":
-            at = next(i for i, e in enumerate(rest) if e[0].endswith((".completed", ".done")))
-            if protocol == "threads":
-                return [*events[:-2], *deltas, *events[-2:]]
-            return without([*rest[:at], *deltas, rest[at], *deltas, *rest[at + 1 :]],
-                           "sequence_number")  # fmt: skip
-        case "no numbers":
-            return without(events, "sequence_number")
-        case "no item ids":
-            return without(events, "item_id", "id") if protocol == "responses" else events
-        case "no item ids or positions":
-            return without(events, "item_id", "output_index", "content_index")
-        case "other item ids":
-            return [(n, {**d, "item_id": f"other_{i}"} if "item_id" in d else d)
-                    for i, (n, d) in enumerate(events)]  # fmt: skip
-        case "unknown events":
-            return [
-                ("x.y", {"delta": "?"}),
-                *(e for event in events for e in (event, ("response.x", {"delta": "?"}))),
-            ]
-    raise AssertionError(case)
-
-
-CASES = ["no deltas", "deltas only", "empty deltas", "deltas behind their end", "no numbers",
-         "no item ids", "no item ids or positions", "other item ids", "unknown events"]  # fmt: skip
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("case", CASES)
 def test_odd_streams(service: Loopback, protocol: str, case: str) -> None:
@@ -539,68 +376,3 @@ TEXTS = [["one", " two", " three"], ["un", " deux", " trois"]]
 
 def alternating(first: Events, second: Events) -> Events:
     return [event for pair in zip(first, second, strict=True) for event in pair]
-
-
-# -- native calls of the Responses API ---------------------------------------------------------
-
-
-def native(service: Loopback, way: Way, **arguments: Any) -> tuple[str, str]:
-    """The text of a native call, as its deltas tell it (if any) and as its response has it."""
-    given = {"model": "azure_ai/agents/bob", "input": "Hello", "api_base": service.url,
-             "api_key": "k", "stream": way.streamed, **arguments}  # fmt: skip
-    if way.is_async:
-        return asyncio.run(anative(given))
-    answer: Any = litellm.responses(**given)
-    return read(list(answer)) if way.streamed else ("", said_in(answer))
-
-
-async def anative(given: dict[str, Any]) -> tuple[str, str]:
-    answer: Any = await litellm.aresponses(**given)
-    return read([event async for event in answer]) if given["stream"] else ("", said_in(answer))
-
-
-def read(events: list[Any]) -> tuple[str, str]:
-    deltas = "".join(e.delta for e in events if e.type == "response.output_text.delta")
-    (end,) = (e for e in events if e.type == "response.completed")
-    return deltas, said_in(end.response)
-
-
-def said_in(response: Any) -> str:
-    items = response.model_dump()["output"]
-    return "".join(part["text"] for item in items if item["type"] == "message"
-                   for part in item["content"])  # fmt: skip
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_native_streams_around_a_damaged_event(service: Loopback, damage: Damage) -> None:
-    events = spoken("responses", WORDS)
-    plays(service, "responses", events)
-    for place in ("one", " two", " seven"):
-        parts = frames(events)
-        damage(parts, positions(events, place)[0])
-        service.plays(b"".join(parts))
-        assert native(service, Way("sync stream")) == (SENTENCE, SENTENCE), place
-
-
-@pytest.mark.parametrize("kind", ["doubled", "behind the end", "silent", "as it is"])
-def test_native_calls_of_odd_streams(service: Loopback, way: Way, kind: str) -> None:
-    events = spoken("responses", WORDS)
-    plays(service, "responses", events)
-    if kind == "doubled":
-        service.plays(encode([event for event in events for _ in range(2)]))
-    elif kind == "behind the end":
-        service.plays(encode([*events, *events]))
-    elif kind == "silent":
-        service.plays(encode(events[:-1]))
-        service.silent = True
-    deltas, whole = native(service, way, silence_timeout=0.2)
-    assert whole == SENTENCE
-    assert deltas == (SENTENCE if way.streamed else "")
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_native_streams_that_are_odd(service: Loopback, case: str) -> None:
-    plays(service, "responses", odd("responses", case))
-    deltas, whole = native(service, Way("sync stream"))
-    assert whole == SENTENCE
-    assert deltas == ("" if case == "no deltas" else SENTENCE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import time
 from typing import Any
@@ -11,50 +9,19 @@ from typing import Any
 import httpx
 import litellm
 import pytest
-from litellm.exceptions import MidStreamFallbackError
 
-import litellm_azure_agents
 from litellm_azure_agents.continuity.call_ids import decode
-from tests.support import hosting
-from tests.support.ways import Result, Way, from_chunks
+from tests.support.toy_agent import UNSTORED, arguments_of, asking, seen, tool, user
+from tests.support.ways import Way
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
-UNSTORED = {"store": False, "extra_body": {"store": False}}
-"""LiteLLM loses the first before 1.99."""
 SYSTEM = {"role": "system", "content": "be brief"}
 
 
 @pytest.fixture
 def ask(way: Way, hosted_agent: str) -> Any:
     """Asks the agent in one of the four ways; ``messages`` may be the words of a user."""
-
-    def ask(messages: Any, **arguments: Any) -> Result:
-        return way.ask(**_arguments(hosted_agent, messages, arguments))
-
-    return ask
-
-
-def _arguments(hosted_agent: str, messages: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    return {
-        "model": "azure_ai/agents/toy",
-        "api_base": hosted_agent,
-        "messages": messages,
-        **arguments,
-    }
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": text}
-
-
-def tool(result: Result, index: int, content: Any) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": result.tool_calls[index][0], "content": content}
-
-
-def seen(result: Result) -> dict[str, Any]:
-    return json.loads(result.text)  # type: ignore[no-any-return]
+    return asking(way, hosted_agent)
 
 
 # -- one turn ----------------------------------------------------------------------------------
@@ -210,7 +177,7 @@ def test_a_chain_of_calls(ask: Any) -> None:
 
 def test_pieces_of_a_call_of_the_clients_own_function(hosted_agent: str) -> None:
     stream = litellm.completion(
-        stream=True, **_arguments(hosted_agent, "weather", {"tools": TOOLS})
+        stream=True, **arguments_of(hosted_agent, "weather", {"tools": TOOLS})
     )
     pieces = [c for chunk in stream for c in chunk.choices[0].delta.tool_calls or ()]
     assert next(c.id for c in pieces if c.index == 0)
@@ -227,7 +194,7 @@ def test_pieces_of_a_call_of_the_clients_own_function(hosted_agent: str) -> None
     ],
 )
 def test_wrong_results_are_named(hosted_agent: str, results: list[Any], said: str) -> None:
-    first = Way("sync").ask(**_arguments(hosted_agent, "weather", {}))
+    first = Way("sync").ask(**arguments_of(hosted_agent, "weather", {}))
     answers = [
         tool(first, r, "x") if isinstance(r, int)
         else {"role": "tool", "tool_call_id": r, "content": "x"}
@@ -235,7 +202,7 @@ def test_wrong_results_are_named(hosted_agent: str, results: list[Any], said: st
     ]  # fmt: skip
     history = [user("weather"), first.assistant_message(), *answers]
     with pytest.raises(litellm.BadRequestError, match=said):
-        Way("sync").ask(**_arguments(hosted_agent, history, {}))
+        Way("sync").ask(**arguments_of(hosted_agent, history, {}))
 
 
 def test_another_question_instead_of_results(ask: Any) -> None:
@@ -302,12 +269,12 @@ def test_a_conversation(ask: Any, option: str, way: Way) -> None:
 
 def test_contradicting_ids(hosted_agent: str) -> None:
     ask = Way("sync").ask
-    first = ask(**_arguments(hosted_agent, "weather", {}))
+    first = ask(**arguments_of(hosted_agent, "weather", {}))
     history = [user("weather"), first.assistant_message(), tool(first, 0, "a"), tool(first, 1, "b")]
     with pytest.raises(litellm.BadRequestError, match="belong to"):
-        ask(**_arguments(hosted_agent, history, {"thread_id": "conv_x"}))
+        ask(**arguments_of(hosted_agent, history, {"thread_id": "conv_x"}))
     with pytest.raises(litellm.BadRequestError, match="classic"):
-        ask(**_arguments(hosted_agent, "hi", {"thread_id": "thread_1"}))
+        ask(**arguments_of(hosted_agent, "hi", {"thread_id": "thread_1"}))
 
 
 # -- approvals ---------------------------------------------------------------------------------
@@ -332,157 +299,3 @@ def test_approvals_by_policy(ask: Any, policy: str, word: str) -> None:
     result = ask("approval", approvals=policy)
     assert (result.text, result.tool_calls) == (f"The tool was {word}.", [])
     assert result.usage == (22, 10, 32)  # of both responses
-
-
-# -- what goes wrong ---------------------------------------------------------------------------
-
-
-def test_a_raising_agent(hosted_agent: str, way: Way) -> None:
-    with pytest.raises(litellm.InternalServerError) as caught:
-        way.ask(**_arguments(hosted_agent, "raise", {}))
-    assert "secret detail" not in str(caught.value)
-    assert "server_error" in str(caught.value)
-
-
-def test_a_failure_has_its_class_before_the_first_chunk(hosted_agent: str, way: Way) -> None:
-    with pytest.raises(litellm.RateLimitError) as caught:
-        way.ask(**_arguments(hosted_agent, "limit", {}))
-    assert caught.value.response.headers["retry-after"] == "7"
-
-
-def test_a_failure_in_mid_answer(hosted_agent: str, way: Way) -> None:
-    # LiteLLM wraps what comes in mid-stream, and keeps the original.
-    kind = MidStreamFallbackError if way.streamed else litellm.InternalServerError
-    with pytest.raises(kind, match="and breaks") as caught:
-        way.ask(**_arguments(hosted_agent, "late failure", {}))
-    original = getattr(caught.value, "original_exception", caught.value)
-    assert isinstance(original, litellm.InternalServerError)
-
-
-def test_wrong_input_is_named_by_the_service(hosted_agent: str, way: Way) -> None:
-    with pytest.raises(litellm.BadRequestError, match="previous_response_id"):
-        way.ask(**_arguments(hosted_agent, "hi", {"previous_response_id": "nonsense"}))
-
-
-def test_an_agent_that_dies(tmp_path: Any) -> None:
-    with hosting.agent(tmp_path) as url, pytest.raises(litellm.APIConnectionError) as caught:
-        Way("sync").ask(**_arguments(url, "die", {}))
-    assert "read the response's events" in str(caught.value)
-
-
-# -- ending early ------------------------------------------------------------------------------
-
-
-def _cancelled(hosted_agent: str, response_id: str) -> bool:
-    for _ in range(40):
-        result = Way("sync").ask(**_arguments(hosted_agent, "who was cancelled", {}))
-        if response_id in json.loads(result.text):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def test_closing_a_stream_cancels_the_agent(hosted_agent: str) -> None:
-    async def leave() -> str:
-        stream: Any = await litellm.acompletion(stream=True, **_arguments(hosted_agent, "slow", {}))
-        async for chunk in stream:
-            if chunk.choices[0].delta.content:
-                break
-        await stream.aclose()
-        return str(chunk._hidden_params["response_id"])
-
-    assert _cancelled(hosted_agent, asyncio.run(leave()))
-
-
-@pytest.mark.parametrize("background", [False, True])
-def test_the_timeout_ends_the_call_and_the_agent(
-    hosted_agent: str, way: Way, background: bool
-) -> None:
-    began = time.monotonic()
-    ids: dict[str, str] = {}
-    arguments = _arguments(hosted_agent, "slow", {"timeout": 0.4, "background": background})
-
-    def ask() -> None:
-        if way.name != "sync stream":
-            way.ask(**arguments)
-            return
-        for chunk in litellm.completion(stream=True, **arguments):
-            ids.update(chunk.choices[0].delta.provider_specific_fields or {})
-
-    with pytest.raises(litellm.Timeout):
-        ask()
-    assert time.monotonic() - began < 3
-    if ids:
-        assert _cancelled(hosted_agent, ids["response_id"])
-
-
-def test_cancelling_the_task_cancels_a_background_response(hosted_agent: str) -> None:
-    async def leave() -> str:
-        stream: Any = await litellm.acompletion(
-            stream=True, **_arguments(hosted_agent, "slow", {"background": True})
-        )
-        response_id = stream._hidden_params["response_id"]
-
-        async def read() -> None:
-            async for _ in stream:
-                pass
-
-        task = asyncio.create_task(read())
-        await asyncio.sleep(0.1)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await stream.aclose()
-        return str(response_id)
-
-    response_id = asyncio.run(leave())
-    assert httpx.get(f"{hosted_agent}/responses/{response_id}").json()["status"] == "cancelled"
-
-
-# -- polling, health ---------------------------------------------------------------------------
-
-
-def test_polling(ask: Any) -> None:
-    result = ask("weather", run_mode="poll", poll_interval=0.02)
-    assert (result.text, result.finish_reason) == ("Let me look.", "tool_calls")
-    history = [user("weather"), result.assistant_message(),
-               tool(result, 0, "a"), tool(result, 1, "b")]  # fmt: skip
-    second = ask(history, run_mode="poll", poll_interval=0.02)
-    assert second.text == "Results: call_paris=a, call_rome=b"
-    with pytest.raises(litellm.BadRequestError, match="store"):
-        ask("hi", run_mode="poll", **UNSTORED)
-
-
-def test_background_streams_as_well(ask: Any) -> None:
-    assert ask("hi", background=True).text == "You said: hi "
-
-
-def test_health_check_asks_nothing_of_the_agent(hosted_agent: str) -> None:
-    answer = asyncio.run(
-        litellm.ahealth_check(
-            {"model": "azure_ai/agents/toy", "api_base": hosted_agent}, mode="chat"
-        )
-    )
-    assert "error" not in answer, answer
-    down = asyncio.run(
-        litellm.ahealth_check(
-            {"model": "azure_ai/agents/toy", "api_base": "http://127.0.0.1:1"}, mode="chat"
-        )
-    )
-    assert "error" in down
-
-
-def test_no_credential_is_sent_to_a_container(
-    hosted_agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_token(*_: Any, **__: Any) -> Any:
-        raise AssertionError("a token was asked for")
-
-    monkeypatch.setattr("litellm_azure_agents.auth.resolve.place", no_token)
-    assert Way("sync").ask(**_arguments(hosted_agent, "hi", {})).text == "You said: hi "
-
-
-def test_streamed_text_arrives_piece_by_piece(hosted_agent: str) -> None:
-    chunks = list(litellm.completion(stream=True, **_arguments(hosted_agent, "a b c", {})))
-    assert from_chunks(chunks).text == "You said: a b c "
-    assert litellm_azure_agents.__version__

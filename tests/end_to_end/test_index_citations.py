@@ -10,8 +10,8 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator
 from tests.answer.test_documents import ADDRESSES, CLASSIC, NEW
-from tests.end_to_end.test_damaged_streams import ask, begun, ended, numbered
 from tests.support import thread_streams
+from tests.support.damaged import ask, begun, ended, numbered
 from tests.support.loopback import Events, Loopback, loopback
 from tests.support.response_streams import final, message, text
 from tests.support.streams import encode

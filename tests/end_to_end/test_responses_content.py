@@ -15,10 +15,17 @@ import pytest
 from litellm_azure_agents import files
 from litellm_azure_agents.emulator import Emulator
 from litellm_azure_agents.emulator.responses import checks as response_checks
+from tests.support.project_content import (
+    add_version,
+    ask,
+    asked,
+    everywhere,
+    posted,
+    wait_for_index,
+)
 from tests.support.stream_service import PNG
-from tests.support.ways import WAYS, Result, Way
+from tests.support.ways import WAYS
 
-WAYS_AND_MODES = [(way, mode) for way in WAYS for mode in ("stream", "poll")]
 PLOT = "Plot 3 1 2 and write a csv file"
 FACTS = "The moon 😀 is made of green cheese."
 
@@ -51,60 +58,6 @@ def searching(post: Any, emulator: Emulator) -> Any:
     wait_for_index(emulator, store["id"])
     emulator.requests.clear()
     return file["id"]
-
-
-def add_version(post: Any, name: str, **definition: Any) -> None:
-    body = {"definition": {"kind": "prompt", "model": "gpt-4o-mini", **definition}}
-    post(f"/agents/{name}/versions?api-version=v1", json=body)
-
-
-def wait_for_index(emulator: Emulator, store_id: str) -> None:
-    url = f"{emulator.endpoint}/openai/v1/vector_stores/{store_id}"
-    headers = {"Authorization": f"Bearer {emulator.token}"}
-    while httpx.get(url, headers=headers).json()["status"] != "completed":
-        time.sleep(0.01)
-
-
-def ask(at: Any, way: str, agent: str, content: Any, **options: Any) -> Result:
-    messages = [{"role": "user", "content": content}]
-    return Way(way).ask(model=f"azure_ai/agents/{agent}", messages=messages, **{**at, **options})
-
-
-def everywhere(at: Any, agent: str, content: Any, **options: Any) -> Result:
-    """The answer of all ways and modes, which must be one but for the ids."""
-    results = [
-        ask(at, way, agent, content, run_mode=mode, **options) for way, mode in WAYS_AND_MODES
-    ]
-    for (way, mode), result in zip(WAYS_AND_MODES, results, strict=True):
-        assert bare(result) == bare(results[0]), (way, mode)
-    return results[0]
-
-
-def bare(result: Result) -> Any:
-    fields = {n: v for n, v in result.fields.items() if n in ("files", "image_files", "run_steps")}
-    told = [result.text, result.finish_reason, result.annotations, result.images, fields]
-    return without_ids(told)
-
-
-def without_ids(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: without_ids(inner)
-            for name, inner in value.items()
-            if not (
-                name == "id" or name.endswith("_id") or (name in ("url",) and "cfile_" in inner)
-            )
-        }
-    return [without_ids(inner) for inner in value] if isinstance(value, list) else value
-
-
-def asked(emulator: Emulator, end: str) -> list[str]:
-    return [r.path for r in emulator.requests if r.path.endswith(end)]
-
-
-def posted(emulator: Emulator) -> Any:
-    """The body of the last response asked for."""
-    return [r.body for r in emulator.requests if r.path.endswith("/responses")][-1]
 
 
 # -- images and files that code makes ----------------------------------------------------------
@@ -347,107 +300,3 @@ def test_both_kinds_of_agents_tell_the_same(at: Any) -> None:
 def test_no_traces_and_no_more_asked_for_unless_wanted(at: Any, emulator: Emulator) -> None:
     assert "run_steps" not in everywhere(at, "code", PLOT).fields
     assert "include" not in posted(emulator)
-
-
-# -- what goes in ------------------------------------------------------------------------------
-
-
-def data_url(data: bytes, media_type: str = "image/png") -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-
-
-def image(url: str = data_url(PNG), **more: Any) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": url, **more}}
-
-
-def file(data: bytes = b"text", filename: str = "a.txt") -> dict[str, Any]:
-    inner = {"filename": filename, "file_data": data_url(data, "text/plain")}
-    return {"type": "file", "file": inner}
-
-
-def uploads(emulator: Emulator) -> list[Any]:
-    headers = {"Authorization": f"Bearer {emulator.token}"}
-    listed = httpx.get(f"{emulator.endpoint}/openai/v1/files", headers=headers).json()["data"]
-    return sorted((f["filename"].split("-")[0], f["purpose"]) for f in listed)
-
-
-def test_small_data_goes_with_the_request(at: Any, emulator: Emulator) -> None:
-    text = {"type": "text", "text": "Look."}
-    ask(at, "sync", "echo", [text, image(detail="low"), image("https://x.test/a.png"), file()])
-    assert [(r.method, r.path.rpartition("/")[2]) for r in emulator.requests] == [
-        ("POST", "responses")
-    ]
-    assert posted(emulator)["input"][0]["content"] == [
-        {"type": "input_text", "text": "Look."},
-        {"type": "input_image", "image_url": data_url(PNG), "detail": "low"},
-        {"type": "input_image", "image_url": "https://x.test/a.png", "detail": "auto"},
-        {"type": "input_file", "filename": "a.txt", "file_data": data_url(b"text", "text/plain")},
-    ]
-
-
-@pytest.mark.parametrize("style", ["project", "agent"])
-def test_large_data_is_uploaded_once(at: Any, emulator: Emulator, style: str) -> None:
-    parts = [{"type": "text", "text": "Look."}, image(detail="high"), image(), file(b"x" * 200)]
-    options: Any = {"max_data_url_bytes": 100, "endpoint_style": style}
-    everywhere(at, "echo", parts, **options)
-    assert uploads(emulator) == [("a.txt", "assistants"), ("image", "vision")]
-    _, first, second, third = posted(emulator)["input"][0]["content"]
-    assert (first["detail"], second["detail"]) == ("high", "auto")
-    assert first["file_id"] == second["file_id"]
-    assert set(first) == {"type", "file_id", "detail"}
-    assert (third["type"], set(third)) == ("input_file", {"type", "file_id"})
-    assert files.content(third["file_id"], protocol="responses", **at) == b"x" * 200
-
-
-def test_an_upload_that_someone_deleted_is_made_again(at: Any, emulator: Emulator) -> None:
-    parts = [{"type": "text", "text": "Look."}, file(b"x" * 200)]
-    ask(at, "sync", "echo", parts, max_data_url_bytes=100)
-    first = posted(emulator)["input"][0]["content"][1]["file_id"]
-    assert files.delete(first, protocol="responses", **at)
-    for way in WAYS:
-        assert ask(at, way, "echo", parts, max_data_url_bytes=100).finish_reason == "stop"
-    second = posted(emulator)["input"][0]["content"][1]["file_id"]
-    assert second != first
-
-
-def test_ephemeral_files_are_not_uploaded(at: Any, emulator: Emulator) -> None:
-    ask(at, "sync", "echo", [image(), file()], max_data_url_bytes=10, ephemeral_files=True)
-    assert uploads(emulator) == []
-
-
-@pytest.mark.parametrize(
-    ("part", "says"),
-    [
-        ({"type": "input_audio", "input_audio": {"data": "QQ=="}}, "no input_audio"),
-        (image("data:image/tiff;base64,QQ=="), "image/tiff"),
-        (image("data:image/png;base64,§"), "base64"),
-        (image("ftp://x.test/a.png"), "https URL"),
-        ({"type": "file", "file": {"filename": "a.exe", "file_data": "TVo="}}, r"a\.exe"),
-        (file(b"", "a.txt"), "empty|data"),
-        ({"type": "file", "file": {"file_id": "https://x.test/a.pdf"}}, "remote files"),
-        ({"type": "file", "file": {}}, "file_data"),
-        ({"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}}, "no video_url"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("agent", ["echo", "asst_echo"])
-def test_what_cannot_be_taken(
-    at: Any, emulator: Emulator, agent: str, part: Any, says: str
-) -> None:
-    for way in WAYS:
-        with pytest.raises(litellm.BadRequestError, match=says):
-            ask(at, way, agent, [{"type": "text", "text": "Look."}, part])
-    assert emulator.requests == []
-
-
-def test_a_call_gives_no_files_to_a_search(at: Any, emulator: Emulator) -> None:
-    file = {"type": "file", "file": {"filename": "a.txt", "file_data": "YQ=="}}
-    asked: Any = {**at, "model": "azure_ai/agents/search",
-                  "messages": [{"role": "user", "content": [file]}]}  # fmt: skip
-    with pytest.raises(litellm.BadRequestError, match="vector stores that its definition names"):
-        litellm.completion(**asked, attach_files="file_search")
-    assert not emulator.requests
-    for option in ({"attach_files": "code_interpreter"}, {"attach_files": "file_search",
-                                                          "drop_params": True}):  # fmt: skip
-        litellm.completion(**asked, **option)
-        (message,) = emulator.requests[-1].body["input"]
-        assert message["content"][0]["type"] == "input_file"

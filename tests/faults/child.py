@@ -22,6 +22,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
 
 import litellm_azure_agents
+from litellm_azure_agents.core.redact import scrub_strictly
 
 MB = 1 << 20
 HELLO = [{"role": "user", "content": "hello"}]
@@ -103,6 +104,12 @@ def failed_runs(endpoint: str, count: str) -> dict[str, Any]:
     return {"errors": [error_of(ask) for _ in range(int(count))]}
 
 
+def credential_error(_: str, size: str) -> dict[str, Any]:
+    """Scrub the long text of a credential's error, within a limit of CPU time."""
+    _limit_cpu()
+    return {"length": len(scrub_strictly("x" * int(size)))}
+
+
 def _limit_cpu() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
@@ -125,5 +132,5 @@ if __name__ == "__main__":
     name, endpoint, argument = sys.argv[1:4]
     litellm.suppress_debug_info = True
     litellm_azure_agents.register()
-    tasks = {f.__name__: f for f in (endless, many_results, failed_runs, loops)}
+    tasks = {f.__name__: f for f in (endless, many_results, failed_runs, credential_error, loops)}
     print(json.dumps(tasks[name](endpoint, argument)))

@@ -20,7 +20,7 @@ from tests.faults.size import size
 from tests.support.ways import Way
 
 FUZZ = settings(
-    max_examples=size(60, 5000),
+    max_examples=size(25, 5000),
     deadline=None,
     derandomize=size(1, 0) == 1,
     suppress_health_check=list(HealthCheck),

@@ -17,12 +17,12 @@ import pytest
 from litellm_azure_agents.emulator import Emulator
 from tests.faults.limits import EMULATOR, PACKAGE, run_child
 from tests.faults.proxy import Fault, FaultProxy, always, no_faults
-from tests.faults.size import size
+from tests.faults.size import pairs, size
 
-CALLS = size(40, 2000)
+CALLS = size(25, 2000)
 SPARE_FILES = 36
 """Open files of idle connections. Each has four: one at the client, two at the proxy, one at the
-emulator. A leak of one socket a call would be 160."""
+emulator. A leak of one socket a call would be 100."""
 BYTES_A_CALL = 1024
 """Of the package's own; what a call keeps must be far less than this."""
 
@@ -104,8 +104,11 @@ async def settled(baseline: int) -> int:
     return len(tasks)
 
 
-@pytest.mark.parametrize("agent", ["asst_echo", "echo"])
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("kind", "agent"),
+    pairs(KINDS, ["asst_echo", "echo"]),
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_calls_leave_nothing_behind(emulator: Emulator, kind: Call, agent: str) -> None:
     async def go(proxy: FaultProxy) -> None:
         arguments = {
@@ -150,7 +153,7 @@ def test_calls_leave_nothing_behind(emulator: Emulator, kind: Call, agent: str) 
 
 def test_a_loop_for_each_call(emulator: Emulator) -> None:
     """Scripts, Flask and Celery do this. The child may open only 40 files more."""
-    found = run_child("loops", emulator.endpoint, str(size(200, 2000)))
+    found = run_child("loops", emulator.endpoint, str(size(100, 2000)))
     assert found["files"] <= 10
 
 

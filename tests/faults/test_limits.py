@@ -77,6 +77,10 @@ def test_a_long_page_is_read_in_linear_time() -> None:
     assert "APIError" in found["errors"][0]
 
 
+def test_a_credentials_long_error_is_read_in_linear_time() -> None:
+    assert run_child("credential_error", "", "1000000")["length"] <= 300
+
+
 def test_sixteen_thousand_tool_results() -> None:
     with serving(NOTHING) as endpoint:
         assert run_child("many_results", endpoint, "16000")["done"]

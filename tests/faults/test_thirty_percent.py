@@ -11,15 +11,14 @@ import pytest
 
 from litellm_azure_agents.emulator import Emulator
 from tests.faults.proxy import FaultProxy, share
-from tests.faults.size import size
+from tests.faults.size import pairs, size
 from tests.faults.turns import CALLERS, KINDS, Service, asks, play
 
 TURNS = size(20, 1000)
 RATE, SEED = 0.3, 12
 
 
-@pytest.mark.parametrize("who", CALLERS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "who"), pairs(list(KINDS), CALLERS))
 def test_nothing_is_lost_doubled_or_mixed_up(emulator: Emulator, kind: str, who: str) -> None:
     with FaultProxy(emulator.url, share(RATE, SEED), keep_alive=False) as proxy:
         service = Service(emulator)

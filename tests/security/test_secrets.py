@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.server
 import io
 import json
 import logging
@@ -17,6 +18,7 @@ import litellm
 import pytest
 from litellm._logging import verbose_logger
 
+from litellm_azure_agents import files, vector_stores
 from litellm_azure_agents.emulator import Emulator
 from tests.support.ways import WAYS, Way
 
@@ -169,3 +171,85 @@ def test_the_search_finds_what_is_there(log: io.StringIO) -> None:
         raise KeyError from error
     except KeyError as outer:
         assert SECRET in told_by(outer)  # noqa: PT017
+
+
+FAILED = {
+    "id": "resp_1", "object": "response", "status": "failed", "created_at": 1, "output": [],
+    "model": "m", "error": {"code": "server_error", "message": f"the token {SECRET} is bad"},
+}  # fmt: skip
+NATIVE = {
+    **ECHOES,
+    "a failed response": stream(("response.failed", {"type": "response.failed",
+                                                     "response": FAILED})),
+    "a failed whole response": refusal("200 OK", FAILED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("echo", NATIVE)
+def test_a_service_that_repeats_the_token_natively(echo: str, streamed: bool) -> None:
+    with service(NATIVE[echo]) as where:
+        shown = ""
+        try:
+            answer = litellm.responses(
+                model="azure_ai/agents/x", input="hello", api_base=where, api_key=SECRET,
+                max_retries=0, stream=streamed,
+            )  # fmt: skip
+            shown = "".join(map(repr, answer)) if streamed else repr(answer)
+        except Exception as error:
+            shown += told_by(error)
+    assert shown
+    for half in halves():
+        assert half not in shown
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_service_that_repeats_the_token_to_files(echo: str) -> None:
+    where: dict[str, Any] = {"api_key": SECRET, "max_retries": 0}
+    calls = [
+        lambda: files.info("file_1", **where),
+        lambda: files.upload(b"x", filename="a.txt", **where),
+        lambda: vector_stores.create([("a.txt", b"x")], **where),
+    ]
+    with service(ECHOES[echo]) as where["api_base"]:
+        for call in calls:
+            with pytest.raises(Exception) as caught:  # noqa: PT011
+                call()
+            for half in halves():
+                assert half not in told_by(caught.value)
+
+
+def test_a_failed_file_that_repeats_the_token() -> None:
+    replies = {
+        "/files": {"id": "file_1", "status": "processed", "data": [
+            {"id": "file_1", "status": "failed",
+             "last_error": {"code": "server_error", "message": f"token {SECRET}"}}]},
+        "/vector_stores": {"id": "vs_1", "data": []},
+        "/file_batches": {"id": "vsfb_1", "status": "completed", "data": []},
+    }  # fmt: skip
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            path = self.path.partition("?")[0]
+            body = json.dumps(replies["/" + path.rpartition("/")[2]]).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        where = f"http://127.0.0.1:{server.server_address[1]}/api/projects/p"
+        with pytest.raises(vector_stores.VectorStoreError) as caught:
+            vector_stores.create([("a.txt", b"x")], api_base=where, api_key=SECRET)
+        server.shutdown()
+    assert "server_error" in str(caught.value)
+    for half in halves():
+        assert half not in told_by(caught.value) + repr(caught.value.store)
