@@ -12,7 +12,7 @@ asks for it once the text is complete, so that no text waits, and hands it in wi
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ class Answer:
 
     ``whole`` is for a caller who wants the complete answer: texts then wait for their finished
     forms. ``file_url`` gives the address of a file's content, for files and images by reference.
-    ``ids`` is filled with the ids that become known.
+    ``ids`` is filled with the ids that become known. ``seal`` makes a call's id the client's.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class Answer:
         inline_images: bool = False,
         file_url: FileUrl | None = None,
         whole: bool = False,
+        seal: Callable[[str], str] = str,
     ) -> None:
+        self._seal = seal
         self.ids = {} if ids is None else ids
         self.names: dict[str, str | None] = {}
         """File names by id, as far as asked for; None where the service gave none."""
@@ -401,6 +403,7 @@ class Answer:
     def tool_call(self, key: Hashable, *, id: str, name: str) -> None:
         """A function call begins. ``key`` names it for its later pieces; repeats are ignored."""
         if key not in self._calls:
+            id = self._seal(id)
             call = self._calls[key] = _ToolCall(len(self._calls), id, self._received())
             self._emit(Delta(tool_call=ToolCallDelta(index=call.index, id=id, name=name)))
 

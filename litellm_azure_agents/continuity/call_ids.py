@@ -10,10 +10,18 @@ All characters are in ``[A-Za-z0-9_-]``, because ``/v1/messages`` rewrites every
 (protocols D10). The services' own prefixes (``thread_``, ``run_``, ``call_`` …) are left out and
 put back. With ids of 24 characters that makes 79. Providers that refuse ids over 40 characters will
 refuse such a history; a shorter form can't carry three ids without a store.
+
+With ``thread_isolation`` an id is sealed, so that nobody can use another's or make one up::
+
+    azs_<seal>_<kind>_<thread>_<run>_<call>
+
+Whether a seal is right is checked in one place, before a turn sees the messages
+(`isolation.admit`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -22,7 +30,7 @@ from ..core.endpoint import check_id
 
 Owner = Literal["run", "response", "conversation"]
 """What a call belongs to: a run of a thread, a stored response, or a conversation."""
-_TAG = "az"
+_TAG, _SEALED = "az", "azs"
 _APPROVAL_PREFIX = "mcpr_"
 
 
@@ -100,11 +108,31 @@ def encode(kind: CallKind, *ids: str) -> str:
     return "_".join((_TAG, kind.value, *fields))
 
 
+def sealed(text: str, seal: Callable[[str], str]) -> str:
+    """One of our ids with a seal, which is ``seal`` of the id; any other text as it is."""
+    tag, _, rest = text.partition("_")
+    return f"{_SEALED}_{seal(text)}_{rest}" if tag == _TAG else text
+
+
+def seal_of(text: str) -> str | None:
+    """The seal of one of our ids, "" if it has none; None if it is not one of ours."""
+    tag, _, rest = text.partition("_")
+    if tag == _SEALED:
+        return rest.partition("_")[0]
+    return "" if tag == _TAG else None
+
+
+def unsealed(text: str) -> str:
+    """One of our ids without its seal; any other text as it is."""
+    tag, _, rest = text.partition("_")
+    return f"{_TAG}_{rest.partition('_')[2]}" if tag == _SEALED else text
+
+
 def decode(text: object) -> CallRef | None:
     """What the id carries, or None if it is not one of ours."""
     if not isinstance(text, str):
         return None
-    tag, *rest = text.split("_")
+    tag, *rest = unsealed(text).split("_")
     if tag != _TAG or len(rest) < 2:
         return None
     try:

@@ -16,6 +16,10 @@ Lookup         Reply or Lost; successful replies are cached by key and shared (s
 Gather         list of what each generator returned, or the exception that it raised
 Drain          as Read: what a Stream that was cancelled a moment ago still brings, within the time
                for cleaning up; its Reply if it brought no event stream
+Claim          what the thread store holds under the key, which it then holds no more; None if
+               it holds nothing; Lost if it can't be asked
+Recall         as Claim, but the store goes on holding it
+Remember       None
 Emit           None; the driver hands the items to the caller
 =============  ====================================================================================
 """
@@ -155,13 +159,37 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Take an entry out of the thread store: of several calls that ask, one gets it."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Look at an entry of the thread store."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Put an entry into the thread store. Without effect while the store is down."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Emit(Generic[T]):
     """Give items to the caller: deltas of an answer, or the service's own events."""
 
     items: list[T]
 
 
-Action = Send | Stream | Read | Wait | Lookup | Gather | Drain | Emit[Any]
+Action = (
+    Send | Stream | Read | Wait | Lookup | Gather | Drain | Claim | Recall | Remember | Emit[Any]
+)
 Actions = Generator[Action, Any, T]
 """A generator of actions that returns a T."""
 Steps = Actions[None]

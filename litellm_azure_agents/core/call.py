@@ -13,6 +13,7 @@ from .attempts import Attempt
 from .endpoint import Endpoint
 from .errors import Context
 from .options import OptionError, Options, Params, shown
+from .owner import Owner, Reference
 from .retry import DEFAULT_RETRIES, PATIENCE
 
 DEFAULT_TIMEOUT = 600.0
@@ -42,6 +43,12 @@ class Call:
     attempt: Attempt = field(default_factory=Attempt)
     patience: float = PATIENCE
     """Seconds for which connection failures are tried again; 0 if the caller set max_retries."""
+    chat_scope: str | None = None
+    """Whose chats are remembered in the thread store (`chat_scope`); None without a store."""
+    owner: Owner | None = None
+    """To whom belongs what the call makes, with ``thread_isolation``."""
+    brought: Sequence[Reference] = ()
+    """What the caller's request names by id, to be checked before anything is sent."""
 
     def remaining(self) -> float:
         """Seconds left of the caller's timeout, which bounds the whole call."""

@@ -140,6 +140,16 @@ def bad_request(context: Context, message: str, *, param: str | None = None) -> 
     return _error(exceptions.BadRequestError, context, message, body=body)
 
 
+def not_found(context: Context, message: str, *, param: str) -> Exception:
+    """What a caller named isn't there. It is his mistake, so the deployment stays in use."""
+    response = httpx.Response(404, request=httpx.Request("GET", "https://services.ai.azure.com"))
+    error = _error(
+        exceptions.NotFoundError, context, f"{message} ({context.where()})", response=response
+    )
+    cast(Any, error).param = param
+    return spare_deployment(error)
+
+
 def _body(
     context: Context, message: str, param: str | None, code: str | None
 ) -> dict[str, str | None]:

@@ -140,6 +140,30 @@ class Options(BaseModel):
     on_active_run: Literal["wait", "cancel", "error"] = Field(
         "wait", description="Another run is active on the thread: wait for it, cancel it, or fail."
     )
+    thread_store: str | None = Field(
+        None,
+        repr=False,
+        description="Where threads are remembered for clients that only resend their history: "
+        "`memory` (of one process), `redis://…` (also `rediss://`, `unix://`), or `litellm` for "
+        "the Redis of the proxy's own cache.",
+    )
+    thread_store_ttl: Positive = Field(
+        7 * 86400.0, description="Seconds after its last use for which a thread is remembered."
+    )
+    thread_store_timeout: Positive = Field(
+        0.5, description="Seconds that the store may take; then the call goes on without it."
+    )
+    chat_id_from: list[str] | None = Field(
+        None,
+        description="Where clients name their chat, so that chats that begin alike are kept apart: "
+        "names of headers (`X-OpenWebUI-Chat-Id`, `x-litellm-session-id`) and of metadata "
+        "(`metadata.session_id`).",
+    )
+    thread_isolation: Literal["off", "key", "user", "team"] = Field(
+        "off",
+        description="Whose the threads, conversations, responses and files are that a proxy's "
+        "callers make: for all others they don't exist.",
+    )
     agent_cache_ttl: float = Field(
         60.0, ge=0, description="Seconds for which an agent's definition is remembered."
     )
@@ -181,6 +205,13 @@ class Options(BaseModel):
     def _is_id(cls, value: str | None, info: Any) -> str | None:
         return None if value is None else check_id(value, info.field_name)
 
+    @field_validator("thread_store")
+    @classmethod
+    def _is_a_store(cls, value: str | None) -> str | None:
+        if value is None or value in ("memory", "litellm") or value.startswith(_REDIS_URLS):
+            return value
+        raise ValueError("use 'memory', 'litellm' or the URL of a Redis (redis://host:6379/0)")
+
     @field_validator("allowed_headers")
     @classmethod
     def _are_names(cls, value: list[str] | None) -> list[str] | None:
@@ -192,8 +223,12 @@ class Options(BaseModel):
         return None if value is None else operators(value)
 
 
+_REDIS_URLS = ("redis://", "rediss://", "unix://")
+
 OPERATOR_OPTIONS = frozenset(
     {"credential", "azure_scope", "protocol", "endpoint_style", "on_active_run",
+     "thread_store", "thread_store_ttl", "thread_store_timeout", "chat_id_from",
+     "thread_isolation",
      "agent_cache_ttl", "max_image_bytes", "max_data_url_bytes", "max_response_bytes",
      "silence_timeout", "user_identity", "allowed_headers", "fixed_headers"}
 )  # fmt: skip
@@ -348,7 +383,7 @@ def _validate(model: type[Any], values: Mapping[str, Any]) -> Any:
         reason = str(first["msg"]).removeprefix("Value error, ")
         given = (
             ""
-            if name in ("credential", "fixed_headers")
+            if name in ("credential", "fixed_headers", "thread_store")
             else f" (given: {shown(values.get(name))})"
         )
         raise OptionError(f"{name!r} can't be used: {reason}{given}", name) from None

@@ -19,6 +19,7 @@ import httpx
 from ..auth.resolve import TokenSource
 from ..core.actions import (
     Action,
+    Claim,
     Drain,
     Emit,
     Gather,
@@ -26,6 +27,8 @@ from ..core.actions import (
     Lookup,
     Lost,
     Read,
+    Recall,
+    Remember,
     Reply,
     Request,
     Send,
@@ -36,6 +39,7 @@ from ..core.actions import (
     Turn,
     Wait,
 )
+from ..stores.base import Guard, StoreUnavailable
 from .background import background
 from .body import Arrivals, arrivals_of, read_limited
 from .pool import Client, HttpSettings, client_for
@@ -64,6 +68,7 @@ class Setup:
     http: HttpSettings
     max_bytes: int
     sync: bool = False
+    store: Guard | None = None
 
     def driver(self, *, timeout: float | None = None) -> AsyncDriver:
         return AsyncDriver(self, self.timeout if timeout is None else timeout)
@@ -188,6 +193,21 @@ class AsyncDriver:
             return await self._gather(action)
         elif isinstance(action, Drain):
             return await self._drain()
+        elif isinstance(action, (Claim, Recall, Remember)):
+            return await self._ask_store(action)
+        return None
+
+    async def _ask_store(self, action: Claim | Recall | Remember) -> str | Lost | None:
+        store = self._setup.store
+        try:
+            if store is not None and isinstance(action, Claim):
+                return await store.claim(action.key)
+            if store is not None and isinstance(action, Recall):
+                return await store.recall(action.key)
+            if store is not None and isinstance(action, Remember):
+                await store.remember(action.key, action.value)
+        except StoreUnavailable:
+            return Lost("the thread store can't be used", sent=True)
         return None
 
     async def _gather(self, action: Gather) -> list[Any]:

@@ -10,6 +10,7 @@ from ..core import errors
 from ..core.actions import Actions, Job, Steps
 from ..core.call import Call
 from ..core.errors import CredentialError
+from ..stores.base import Guard
 from .aio import AsyncDriver, Setup
 from .pool import HttpSettings
 from .sync import SyncDriver
@@ -35,6 +36,8 @@ class Connection:
     call: Call
     token: TokenSource
     http: HttpSettings
+    store: Guard | None = None
+    """Where threads are remembered, if the operator wants that."""
 
     def sync_driver(self) -> SyncDriver:
         return SyncDriver(self._setup())
@@ -45,7 +48,7 @@ class Connection:
     def _setup(self) -> Setup:
         call = self.call
         limit = call.options.max_response_bytes
-        return Setup(self.token, call.headers, call.remaining(), self.http, limit)
+        return Setup(self.token, call.headers, call.remaining(), self.http, limit, store=self.store)
 
     def perform(self, job: Job) -> Any:
         """The job's value. Raises LiteLLM's exceptions for what the service refuses."""

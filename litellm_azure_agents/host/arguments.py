@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import litellm
 
 from ..auth.resolve import NO_TOKEN
 from ..content.messages import Message, check_messages, describe
+from ..continuity.isolation import (
+    NotOwned,
+    admit,
+    references_of_messages,
+    references_of_tools,
+)
+from ..continuity.thread_key import chat_scope
 from ..core import errors
 from ..core.attempts import Attempt, attempts
 from ..core.call import Call, read_limits
@@ -18,17 +25,23 @@ from ..core.endpoint import API_VERSIONS, Endpoint, check_agent, resolve_base, v
 from ..core.headers import HeaderError, merged
 from ..core.json_values import as_object, as_text
 from ..core.options import OptionError, Options, Params, UnsupportedParam, parse_arguments
+from ..core.owner import Reference
 from ..core.retry import PATIENCE
 from ..drivers.connection import Connection, open_connection
+from ..protocol.ownership import not_found
 from ..responses.identity import agent_headers
 from ..responses.target import Target, resolve_target
 from ..responses.turn import ResponseTurn
+from ..stores.base import Guard
+from ..stores.resolve import StoreError, resolve_store
 from ..threads.turn import ThreadTurn
+from .caller import authenticated, chat_ids, find_owner, owner_of_chats
 from .chunks import ChunkFactory
 from .connection import http_settings
 from .headers import headers_to_send
 from .health_check import HealthCheck
 from .names import ROUTE
+from .redis_cache import client_maker
 
 _HEALTH_CHECK_TAG = "litellm-internal-health-check"
 _CREDENTIALS = (
@@ -84,7 +97,8 @@ def prepare(
         raise errors.bad_request(context, str(error), param=error.param) from None
     is_health_check = _is_health_check(litellm_params)
     if is_health_check:  # nobody's question: there is no user to name
-        options = options.model_copy(update={"user_identity": "off"})
+        nobodys = {"user_identity": "off", "thread_isolation": "off", "thread_store": None}
+        options = options.model_copy(update=nobodys)
     try:
         checked = [] if is_health_check else check_messages(messages)
     except ValueError as error:
@@ -98,12 +112,13 @@ def prepare(
         messages=checked,
         headers=headers or {},
         litellm_params=litellm_params,
-        metadata=litellm_params.get("metadata"),
+        metadata=authenticated(litellm_params, litellm_params.get("metadata")),
         timeout=timeout,
         max_retries=arguments.get("max_retries"),
         streamed=streamed,
     )
-    call = connection.call
+    call = _isolated(connection.call, body_keys(litellm_params))
+    connection = replace(connection, call=call)
     turn: ThreadTurn | ResponseTurn | HealthCheck
     if is_health_check:
         turn = HealthCheck(call, target)
@@ -116,6 +131,30 @@ def prepare(
         old_functions=bool(params.functions),
     )
     return Prepared(connection, turn, factory)
+
+
+def _isolated(call: Call, from_caller: set[str]) -> Call:
+    """The call without ids that are another's, and with what has to be looked up.
+
+    ``from_caller`` names what the caller's request brought; the rest is the operator's. Raises
+    NotFoundError.
+    """
+    owner = call.owner
+    if owner is None:
+        return call
+    try:
+        messages = admit(call.messages, owner)
+    except NotOwned as error:
+        raise not_found(call, error.reference) from None
+    brought = [*references_of_messages(messages)]
+    if "tool_resources" in from_caller:
+        brought += references_of_tools(call.options.tool_resources, "tool_resources")
+    if "tools" in from_caller:
+        own_kind = [tool for tool in call.params.tools or () if tool.get("type") != "function"]
+        brought += references_of_tools(own_kind, "tools")
+    if "agent_session_id" in from_caller and call.options.agent_session_id:
+        brought.append(Reference("session", call.options.agent_session_id, "agent_session_id"))
+    return replace(call, messages=messages, brought=brought)
 
 
 def context_of(model: str, provider: str) -> errors.Context:
@@ -131,7 +170,7 @@ def open_call(
     options: Options,
     litellm_params: Mapping[str, Any],
     headers: Mapping[str, Any],
-    metadata: Any,
+    metadata: Mapping[str, Any],
     timeout: Any,
     max_retries: Any,
     params: Params | None = None,
@@ -140,7 +179,8 @@ def open_call(
 ) -> tuple[Connection, Target | None]:
     """The connection of a call, and the endpoint of its agent if that is a new one.
 
-    ``metadata`` is the proxy's own. Raises BadRequestError and AuthenticationError.
+    ``metadata`` is the proxy's own, see `authenticated`. Raises BadRequestError and
+    AuthenticationError.
     """
     seconds, retries = read_limits(context, timeout, max_retries)
     agent, version = context.agent, litellm_params.get("api_version")
@@ -150,6 +190,7 @@ def open_call(
     context.secrets = lambda: fixed.values()
     target: Target | None = None
     try:
+        owner = find_owner(options.thread_isolation, metadata)
         sent = headers_to_send(headers, options, litellm_params)
         check_agent(agent)
         base, pasted = resolve_base(api_base), version_in(api_base)
@@ -166,7 +207,8 @@ def open_call(
     except HeaderError as error:
         raise errors.bad_request(context, str(error), param="extra_headers") from None
     except ValueError as error:
-        raise errors.bad_request(context, str(error)) from None
+        param = error.param if isinstance(error, OptionError) else None
+        raise errors.bad_request(context, str(error), param=param) from None
     call = Call(
         agent=agent,
         endpoint=Endpoint(base, str(version or pasted or API_VERSIONS[0])),
@@ -180,25 +222,60 @@ def open_call(
         headers=merged(sent, fixed, {"Accept": "text/event-stream, application/json"}),
         drop_params=drops_params(litellm_params),
         stream=streamed,
-        attempt=_attempt(litellm_params, base, agent, messages, options, params),
+        owner=owner,
+        attempt=_attempt(
+            litellm_params,
+            metadata.get("user_api_key_hash"),
+            base,
+            agent,
+            messages,
+            options,
+            params,
+        ),
         patience=PATIENCE if max_retries is None else 0.0,
     )
+    store = _store(context, options)
+    if options.thread_store is not None:
+        scope = chat_scope(
+            endpoint=base,
+            agent=agent,
+            owner=owner_of_chats(metadata),
+            chat_ids=chat_ids(options.chat_id_from or (), litellm_params, metadata),
+        )
+        call = replace(call, chat_scope=scope)
     credentials = {name: litellm_params.get(name) for name in _CREDENTIALS}
     credentials |= {"api_key": api_key, "credential": options.credential}
     http = http_settings()
     if target is not None and target.style == "container" and not any(credentials.values()):
         # A container asks for no token, and must not get one that was meant for another server.
-        return Connection(call, NO_TOKEN, http), target
-    return open_connection(call, http, scope=options.azure_scope, **credentials), target
+        return Connection(call, NO_TOKEN, http, store), target
+    opened = open_connection(call, http, scope=options.azure_scope, **credentials)
+    return replace(opened, store=store), target
+
+
+def _store(context: errors.Context, options: Options) -> Guard | None:
+    """The operator's thread store, None without one. Raises BadRequestError.
+
+    Isolation needs one too, to know what files the caller was given: if there is no other, memory.
+    """
+    name = options.thread_store
+    if name is None and options.thread_isolation == "off":
+        return None
+    try:
+        return resolve_store(
+            name or "memory",
+            ttl=options.thread_store_ttl,
+            timeout=options.thread_store_timeout,
+            litellm_client=client_maker(),
+        )
+    except StoreError as error:
+        raise errors.bad_request(context, str(error), param="thread_store") from None
 
 
 def _attempt(litellm_params: Mapping[str, Any], *content: Any) -> Attempt:
     """This attempt at the request, which may follow a failed one that LiteLLM's Router made."""
-    owner = as_object(litellm_params.get("metadata")).get("user_api_key_hash")
     trace_id = as_text(litellm_params.get("litellm_trace_id"))
-    return attempts.begin(
-        trace_id, lambda: hashlib.sha256(repr((owner, *content)).encode()).hexdigest()
-    )
+    return attempts.begin(trace_id, lambda: hashlib.sha256(repr(content).encode()).hexdigest())
 
 
 def drops_params(litellm_params: Mapping[str, Any]) -> bool:

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
 
+from ..continuity.isolation import owned, references_of_input, references_of_tools
 from ..core import errors
 from ..core.actions import Reply, Request, ServerEvent
+from ..core.call import Call
 from ..core.endpoint import check_id
+from ..core.json_values import as_objects, as_text
 from ..core.options import OptionError, Options, parse_arguments, sendable_value
+from ..core.owner import Reference
 from ..drivers.aio import Playing
 from ..drivers.connection import Connection, Requests
 from ..drivers.httpx_replies import AsyncEventBody, EventBody, response_of
@@ -26,6 +31,7 @@ from ..responses.passthrough import NativeTurn, stored_exchange
 from ..responses.payloads import native_input, native_tools
 from ..responses.target import Target
 from .arguments import body_keys, context_of, open_call
+from .caller import authenticated
 from .chunks import map_usage, price_of
 from .names import BUILTIN, PROVIDER, ROUTE
 
@@ -77,8 +83,37 @@ def _prepare(given: Mapping[str, Any]) -> tuple[NativeTurn, Connection]:
     _check_agent_fields({**litellm_params, **extra}, target, context)
     # By this name LiteLLM finds the prices for a stream.
     given["logging_obj"].model_call_details["custom_llm_provider"] = BUILTIN
+    call, body = _isolated(connection.call, body, body_keys(litellm_params))
     _log_request(given, input=given["input"], body=body, url=target.url())
-    return NativeTurn(connection.call, target, body), connection
+    return NativeTurn(call, target, body), replace(connection, call=call)
+
+
+def _isolated(
+    call: Call, body: dict[str, Any], from_caller: set[str]
+) -> tuple[Call, dict[str, Any]]:
+    """The body with the owner's tag, and the call with what of the body has to be looked up.
+
+    ``from_caller`` names what the caller's request brought; the rest is the operator's. Raises
+    BadRequestError.
+    """
+    owner = call.owner
+    try:
+        metadata = owned(body.get("metadata"), owner)
+    except OptionError as error:
+        raise errors.bad_request(call.context, str(error), param=error.param) from None
+    body = {name: value for name, value in body.items() if name != "metadata"}
+    if metadata:
+        body["metadata"] = metadata
+    if owner is None:
+        return call, body
+    brought = [*references_of_input(body.get("input"))]
+    if "tools" in from_caller:
+        own_kind = [t for t in as_objects(body.get("tools")) if t.get("type") != "function"]
+        brought += references_of_tools(own_kind, "tools")
+    session = as_text(body.get("agent_session_id"))
+    if session and "agent_session_id" in from_caller:
+        brought.append(Reference("session", session, "agent_session_id"))
+    return replace(call, brought=brought), body
 
 
 def params_of(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +134,11 @@ def _open(
         options=options,
         headers=given.get("extra_headers") or {},
         litellm_params=litellm_params,
-        metadata=given.get("litellm_metadata") or litellm_params.get("litellm_metadata"),
+        metadata=authenticated(
+            litellm_params,
+            given.get("litellm_metadata") or litellm_params.get("litellm_metadata"),
+            given.get("logging_obj"),
+        ),
         timeout=given.get("timeout"),
         max_retries=litellm_params.get("max_retries"),
     )
@@ -279,9 +318,11 @@ _DOING = {"GET": "read", "DELETE": "delete", "POST": "cancel"}
 
 def operate(name: str, agent: str, config: Any, given: Mapping[str, Any]) -> Any:
     """What LiteLLM's handler ``name`` does, for an agent."""
-    connection, request = _prepare_stored(name, agent, given)
+    connection, target, request = _prepare_stored(name, agent, given)
     context, doing = connection.call.context, f"{_DOING[request.method]} the response"
-    job = Requests(stored_exchange(connection.call, request, doing=doing))
+    job = Requests(
+        stored_exchange(connection.call, target, given["response_id"], request, doing=doing)
+    )
 
     def answer(reply: Reply) -> Any:
         content = reply.content
@@ -305,7 +346,9 @@ def operate(name: str, agent: str, config: Any, given: Mapping[str, Any]) -> Any
         return answer(connection.perform(job))
 
 
-def _prepare_stored(name: str, agent: str, given: Mapping[str, Any]) -> tuple[Connection, Request]:
+def _prepare_stored(
+    name: str, agent: str, given: Mapping[str, Any]
+) -> tuple[Connection, Target, Request]:
     method, after, _ = OPERATIONS[name]
     context = context_of(f"{ROUTE}{agent}", given.get("custom_llm_provider") or BUILTIN)
     try:
@@ -318,4 +361,4 @@ def _prepare_stored(name: str, agent: str, given: Mapping[str, Any]) -> tuple[Co
     query += [("include[]", str(value)) for value in given.get("include") or ()]
     url = target.url(response_id, *after, query=query)
     _log_request(given, input="", body={}, url=url)
-    return connection, Request(method, url)
+    return connection, target, Request(method, url)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..answer.answer import Answer
 from ..answer.artifacts import FileUrl
 from ..content.messages import describe
+from ..continuity.isolation import ids_of_delta, sealed_id
 from ..core import errors
 from ..core.actions import Actions, Drain, Emit, Lost, Read, Reply, ServerEvent, Silence, Steps
 from ..core.call import Call
+from ..core.deltas import Delta
 from ..core.exchange import LostAnswer
 from ..core.json_values import Json, JsonObject
 from ..core.options import OptionError
+from . import ownership
+from .chat import Chat
 from .finish import finish_reason, incomplete_reason
 from .machine import EventMachine
 
@@ -49,9 +53,11 @@ class AgentTurn(ABC):
 
     answer: Answer
     machine: EventMachine
+    chat: Chat
 
     def __init__(self, call: Call) -> None:
         self._ids: dict[str, str] = {}
+        self._given: set[str] = set()  # files and containers that the answer names
         self.call = call.with_ids(self._ids)
 
     @property
@@ -68,7 +74,16 @@ class AgentTurn(ABC):
             inline_images=options.include_images == "inline",
             file_url=file_url,
             whole=not self.call.stream,
+            seal=self._seal,
         )
+
+    def _seal(self, call_id: str) -> str:
+        owner = self.call.owner
+        return call_id if owner is None else sealed_id(call_id, owner)
+
+    @abstractmethod
+    def owned_url(self) -> str | None:
+        """The URL of what the answer belongs to: its thread, conversation or response."""
 
     @abstractmethod
     def converse(self) -> Steps:
@@ -85,6 +100,7 @@ class AgentTurn(ABC):
     def run(self) -> Steps:
         """The actions of the whole call. Raises LiteLLM's exceptions."""
         try:
+            yield from ownership.check_given(self.call, self.call.brought)
             yield from self.converse()
         except ValueError as error:
             raise bad_input(self.call, error) from None
@@ -111,7 +127,32 @@ class AgentTurn(ABC):
         if self.machine.started and self.call.stream:
             deltas = self.answer.take()
             if deltas:
+                self.chat.add(deltas)
+                if self.call.owner is not None:
+                    self._given.update(*map(ids_of_delta, deltas))
                 yield Emit(deltas)
+
+    def end(self, reason: str) -> Steps:
+        """Give out the end of the answer; the chat goes on from here.
+
+        The place of the chat is moved first: a client that has the end may ask again at once.
+        """
+        deltas = self.answer.take()
+        self.chat.add(deltas)
+        yield from self._hand_over(deltas)
+        yield from self.chat.move(self._ids.get("thread_id"), reason)
+        yield Emit(deltas)
+
+    def _hand_over(self, deltas: Sequence[Delta]) -> Steps:
+        """With isolation: what the caller has been given is his, so that he can name it."""
+        if self.call.owner is None:
+            return
+        url = self.owned_url()
+        if url is not None:
+            ownership.learn(self.call, url)
+        given = self._given.union(*map(ids_of_delta, deltas))
+        session = self._ids.get("agent_session_id")
+        yield from ownership.give(self.call, given | ({session} if session else set()))
 
     def finish_reason(self, ended: Json) -> str:
         """The finish reason of a run or response that completed or is incomplete.

@@ -40,6 +40,15 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the thread store says of a history."""
+
+    state: State | None
+    other_instructions: bool = False
+    """Whether the state has other system messages than the history, so that these are sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a call sends: the body's fields for the state, and the input items."""
 
@@ -47,14 +56,23 @@ class Plan:
     items: list[JsonObject]
     conversation_id: str | None = None
     found: bool = False
-    """Whether only the history names the state, so that sending the whole history is an option."""
+    """Whether the caller didn't name the state, so that sending the whole history is an option."""
+    state: State | None = None
 
 
-def plan(call: Call, target: Target, inputs: Inputs | None = None, *, whole: bool = False) -> Plan:
+def plan(
+    call: Call,
+    target: Target,
+    inputs: Inputs | None = None,
+    *,
+    whole: bool = False,
+    remembered: Remembered | None = None,
+) -> Plan:
     """How the call's messages continue what the service has.
 
-    ``whole`` ignores the ids in the messages. ``inputs`` collects what is to be uploaded. Raises
-    HistoryError, OptionError, ValueError.
+    ``whole`` ignores the ids in the messages. ``remembered`` is what the thread store says of the
+    history, if there is a store: it replaces what ids in old turns say, not those of results.
+    ``inputs`` collects what is to be uploaded. Raises HistoryError, OptionError, ValueError.
     """
     messages = call.messages
     history = read_history(messages)
@@ -63,6 +81,8 @@ def plan(call: Call, target: Target, inputs: Inputs | None = None, *, whole: boo
     ref = history.ref
     unstored = whole or target.is_stateless or call.params.store is False
     found = None if unstored and given is None else _state_of(ref)
+    if remembered is not None and waiting is None:
+        found = remembered.state
     if given is not None and waiting is not None and _state_of(waiting) not in (None, given):
         raise HistoryError(
             f"the call continues {given.kind} {given.id}, but the tool results belong to "
@@ -73,6 +93,8 @@ def plan(call: Call, target: Target, inputs: Inputs | None = None, *, whole: boo
     items = _Items(call, inputs or Inputs(call), known=state is not None)
     if call.options.additional_instructions:
         items.add_text("developer", call.options.additional_instructions)
+    if remembered is not None and remembered.other_instructions and waiting is None:
+        items.add_system(messages[:start])
     items.add_all(messages, start)
     body: JsonObject = {}
     conversation = call.options.conversation_id
@@ -83,7 +105,8 @@ def plan(call: Call, target: Target, inputs: Inputs | None = None, *, whole: boo
             conversation = state.id
     if conversation and call.options.previous_response_id and target.takes_settings:
         body["conversation"] = conversation  # a container takes both (protocols C)
-    return Plan(body, items.built, conversation, found=state is not None and given is None)
+    found_out = state is not None and given is None
+    return Plan(body, items.built, conversation, found=found_out, state=state)
 
 
 def _given_state(call: Call, target: Target) -> State | None:
@@ -101,7 +124,7 @@ def _given_state(call: Call, target: Target) -> State | None:
     elif options.conversation_id:
         state = State("conversation", options.conversation_id)
     if options.thread_id:
-        named = _state_named(options.thread_id)
+        named = state_named(options.thread_id)
         if state is not None and named not in (
             state, State("conversation", options.conversation_id or "")
         ):  # fmt: skip
@@ -118,7 +141,8 @@ def _given_state(call: Call, target: Target) -> State | None:
     return state
 
 
-def _state_named(thread_id: str) -> State:
+def state_named(thread_id: str) -> State:
+    """The conversation or response with this id. Raises OptionError for a thread's."""
     if thread_id.startswith("thread_"):
         raise OptionError(
             f"{thread_id} is a thread of a classic agent; new agents continue conversations "
@@ -185,11 +209,16 @@ class _Items:
         if text:
             self.built.append({"type": "message", "role": role, "content": text})
 
+    def add_system(self, messages: Sequence[Message]) -> None:
+        """The system messages among these, if the option wants them."""
+        for message in messages:
+            if is_system(message) and self._options.system_messages == "additional":
+                self.add_text(str(message.get("role")), text_of(message.get("content")))
+
     def _add(self, message: Message, *, pending: bool, newest: bool) -> None:
         role = message.get("role")
         if is_system(message):
-            if self._options.system_messages == "additional":
-                self.add_text(str(role), text_of(message.get("content")))
+            self.add_system([message])
         elif role == "user" and says_nothing(message.get("content")):
             if newest:
                 raise ValueError(NOTHING)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..continuity.isolation import ids_of_response
 from ..core import errors
 from ..core.actions import (
     Actions,
@@ -26,8 +27,9 @@ from ..core.actions import (
 )
 from ..core.call import Call
 from ..core.exchange import LostAnswer, object_in, succeed
-from ..core.json_values import Json, JsonObject, as_text
+from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.options import OptionError
+from ..protocol import ownership
 from ..protocol.turn import next_events
 from . import payloads, refused
 from .machine import TERMINAL
@@ -53,6 +55,7 @@ class NativeTurn:
 
     def run(self) -> Steps:
         call, doing = self.call, "create the response"
+        yield from self._check_references()
         try:
             body = yield from self._checked()
         except OptionError as error:
@@ -72,6 +75,7 @@ class NativeTurn:
         if response.get("status") == "failed":
             self.reply = without_secrets(call, self.reply)
             response = object_in(call, self.reply, doing=doing)
+        yield from self._hand_over(response)
         yield Emit([])
         if body.get("stream"):  # an answer at once instead of a stream
             yield Emit([end_event(response, 0)])
@@ -95,6 +99,8 @@ class NativeTurn:
                     events[-1] = replace(end, data=call.context.without_secrets(end.data))
                 if native.response_id:
                     self._ids["response_id"] = native.response_id
+                if native.ended and events and self.call.owner is not None:
+                    yield from self._hand_over(_response_of(events[-1]))
                 if events:
                     attempts = self.call.max_retries
                     yield Emit(events)
@@ -104,6 +110,25 @@ class NativeTurn:
             if not resumed:
                 lost = batch or Lost("the event stream ended before its end", sent=True)
                 raise errors.connection(self.call.context, lost, doing="read the response's events")
+
+    def _check_references(self) -> Steps:
+        """What the request continues and names has to be the caller's, with isolation."""
+        if self.call.owner is None:
+            return
+        yield from ownership.check_given(self.call, self.call.brought)
+        for name in ("previous_response_id", "conversation"):
+            state = self.body.get(name)
+            state_id = as_text(state) or as_text(as_object(state).get("id"))
+            if state_id:
+                yield from self._service.check_owned(state_id, name)
+
+    def _hand_over(self, response: Json) -> Steps:
+        """With isolation: what the caller has been given is his, so that he can name it."""
+        response_id = as_text(response.get("id"))
+        if self.call.owner is None or not response_id:
+            return
+        ownership.learn(self.call, self._service.state_url(response_id))
+        yield from ownership.give(self.call, ids_of_response(response))
 
     def _look(self, native: NativeEvents) -> Actions[list[ServerEvent]]:
         """The stream is silent: the event of the response's end, if it has ended."""
@@ -167,6 +192,14 @@ def _move_instructions(body: JsonObject) -> None:
     body["input"] = [first, *(given or ())]
 
 
+def _response_of(event: ServerEvent) -> Json:
+    """The response in the event that ends its stream."""
+    try:
+        return as_object(as_object(json.loads(event.data)).get("response"))
+    except (ValueError, RecursionError):
+        return {}
+
+
 def without_secrets(call: Call, reply: Reply) -> Reply:
     """``reply`` without the tokens that were sent; a stored failure may repeat one."""
     text = reply.content.decode("utf-8", "surrogateescape")
@@ -174,10 +207,16 @@ def without_secrets(call: Call, reply: Reply) -> Reply:
     return replace(reply, content=clean.encode("utf-8", "surrogateescape"))
 
 
-def stored_exchange(call: Call, request: Request, *, doing: str) -> Exchange:
-    """The reply to a request about a stored response. Raises LiteLLM's exceptions."""
+def stored_exchange(
+    call: Call, target: Target, response_id: str, request: Request, *, doing: str
+) -> Exchange:
+    """The reply to a request about a stored response, if it is the caller's.
+
+    Raises LiteLLM's exceptions.
+    """
     repeatable = request.method == "GET"
     try:
+        yield from ResponseService(call, target).check_owned(response_id, "response_id")
         reply = yield from succeed(call, Send(request), doing=doing, repeatable=repeatable)
         return without_secrets(call, reply)
     except LostAnswer as lost:

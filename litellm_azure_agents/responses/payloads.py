@@ -13,6 +13,7 @@ from typing import Any
 
 from ..content import tools
 from ..content.parts import text_of
+from ..continuity.isolation import owned
 from ..core.call import Call
 from ..core.json_values import as_object, as_objects, as_text
 from ..core.options import OptionError
@@ -55,6 +56,7 @@ def build_body(call: Call, target: Target, *, polling: bool) -> JsonObject:
 def _fields(call: Call) -> JsonObject:
     params, options = call.params, call.options
     metadata = {**(options.run_metadata or {}), **(options.response_metadata or {})}
+    metadata = owned(metadata, call.owner)
     choice = params.tool_choice if params.tool_choice is not None else params.function_call
     instructions = [options.instructions]
     if options.system_messages == "replace":

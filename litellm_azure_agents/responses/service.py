@@ -12,8 +12,10 @@ from ..core.call import Call
 from ..core.endpoint import Endpoint
 from ..core.exchange import ask, find_recent, insist, object_in, request
 from ..core.json_values import Json, JsonObject, as_object, as_text
+from ..core.owner import Reference
 from ..core.retry import poll_intervals
 from ..core.service_errors import parse_error
+from ..protocol import ownership
 from . import refused
 from .machine import TERMINAL
 from .target import Target
@@ -37,6 +39,20 @@ class ResponseService:
         return definition_of(
             (yield from ask(call, action, doing=doing, repeatable=True, having=having))
         )
+
+    def check_owned(self, state_id: str, param: str) -> Steps:
+        """Raise NotFoundError unless the conversation or response is the caller's."""
+        yield from ownership.check_owned(
+            self._call,
+            self.state_url(state_id),
+            Reference("conversation" if is_conversation(state_id) else "response", state_id, param),
+        )
+
+    def state_url(self, state_id: str) -> str:
+        """The URL of a conversation or response."""
+        if is_conversation(state_id):
+            return self._target.endpoint.url("conversations", state_id)
+        return self._target.url(state_id)
 
     @property
     def can_list(self) -> bool:
@@ -130,6 +146,11 @@ class ResponseService:
             if not is_locked(reply) or wait > self._call.remaining():
                 return reply
             yield Wait(wait)
+
+
+def is_conversation(state_id: str) -> bool:
+    """Whether an id is that of a conversation; others are taken for a response's."""
+    return state_id.startswith("conv")
 
 
 def refusal_of(call: Call, target: Target, reply: Reply) -> Exception:

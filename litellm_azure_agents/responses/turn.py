@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from itertools import count
 
 from ..content.file_service import FileService
+from ..continuity.history import read_history
 from ..core import errors
-from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Steps, Stream
+from ..core.actions import Actions, Exchange, Lost, Reply, Request, Steps, Stream
 from ..core.attempts import CALL_ID_KEY, MAX_METADATA, NONCE_KEY
 from ..core.call import Call
 from ..core.deltas import Usage, add_usage
@@ -20,6 +21,7 @@ from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.options import OptionError
 from ..core.retry import poll_intervals
 from ..core.service_errors import parse_error_object, parse_failure
+from ..protocol.chat import Chat
 from ..protocol.turn import AgentTurn
 from . import history, payloads, refused
 from .content import Inputs
@@ -54,6 +56,16 @@ class ResponseTurn(AgentTurn):
         self._polling = call.options.run_mode == "poll"
         self._background = self._polling or call.options.background
         self._stored = call.params.store is not False and not target.is_stateless
+        options = call.options
+        explicit = options.previous_response_id or options.conversation_id or options.thread_id
+        kept = self._stored and not options.ephemeral_thread
+        self.chat = Chat(
+            self.call,
+            explicit=explicit,
+            kept=kept,
+            holds_instructions=options.system_messages == "additional",
+        )
+        self._finished = False
         self._opened = False  # a request that makes a response may have been acted on
         self._lost: Lost | None = None  # why the stream ended early
         self._usage: Usage | None = None
@@ -78,13 +90,35 @@ class ResponseTurn(AgentTurn):
         body = payloads.build_body(self.call, self.target, polling=self._polling)
         self._ours |= refused.defaults(body)
         inputs = Inputs(self.call, self.files)
-        plan = history.plan(self.call, self.target, inputs)
+        plan = yield from self._plan(inputs)
         body.update((yield from self._tools()))
         self._include(body)
         self._mark(body)
         yield from self._respond(body, plan, inputs)
         yield from self._approve(body)
         yield from self._conclude()
+
+    def _plan(self, inputs: Inputs) -> Actions[history.Plan]:
+        """What the call continues, by the thread store if there is one."""
+        known = read_history(self.call.messages)
+        for name in ("previous_response_id", "conversation_id", "thread_id"):
+            given = getattr(self.call.options, name)
+            if given and not given.startswith("thread_") and not self.target.is_stateless:
+                yield from self.service.check_owned(given, name)
+        claimed = yield from self.chat.claim(known)
+        if not self.chat.is_asked:
+            return history.plan(self.call, self.target, inputs)
+        remembered = history.Remembered(
+            history.state_named(claimed) if claimed else None, self.chat.instructions_changed
+        )
+        plan = history.plan(self.call, self.target, inputs, remembered=remembered)
+        if known.results and plan.state is not None:
+            self.chat.differs(plan.state.id)
+        return plan
+
+    def owned_url(self) -> str | None:
+        state_id = self._ids.get("thread_id")
+        return self.service.state_url(state_id) if state_id else None
 
     def _include(self, body: JsonObject) -> None:
         """Ask for what tools found and printed, and for images that no text refers to.
@@ -172,6 +206,7 @@ class ResponseTurn(AgentTurn):
         reply = yield from self._send(full, inputs)
         if isinstance(reply, Reply) and not reply.ok and plan.found and is_unknown_state(reply):
             # The ids in the history are of another project or too old; the history is the truth.
+            self.chat.starts_anew()
             inputs = Inputs(self.call, self.files)
             whole = history.plan(self.call, self.target, inputs, whole=True)
             self._input = whole.items
@@ -376,7 +411,8 @@ class ResponseTurn(AgentTurn):
         if usage is None:
             self.answer.fields(usage_unknown=True)  # a hosted agent need not count tokens
         self.answer.finish(reason, usage=usage, model=as_text(response.get("model")))
-        yield Emit(self.answer.take())
+        self._finished = True
+        yield from self.end(reason)
 
     def _complete(self) -> Steps:
         """Fetch what the answer refers to, now that no text has to wait for it."""
@@ -405,6 +441,9 @@ class ResponseTurn(AgentTurn):
     def abandon(self) -> Steps:
         """Cancel a response in the background; one in the foreground ends with its connection."""
         response = self.machine.response
+        if not self._finished and not (self._opened and "conversation_id" in self._ids):
+            # What a response knows never changes: only a conversation has this turn's messages.
+            yield from self.chat.release()
         if not self._opened or not self._background or self.call.context.detached:
             return
         if response is not None and response.get("status") in TERMINAL:

@@ -10,6 +10,7 @@ from ..content import tools
 from ..content.messages import NOTHING, about
 from ..content.parts import assistant_text, build_content, says_nothing, text_of
 from ..content.uploads import Incoming
+from ..continuity.isolation import owned
 from ..continuity.tool_results import result_text
 from ..core.attempts import CALL_ID_KEY, MAX_METADATA, NONCE_KEY
 from ..core.call import Call
@@ -166,8 +167,10 @@ def build_metadata(call: Call) -> dict[str, str]:
 
 
 def with_nonce(call: Call, metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """Metadata with the nonce, by which the object is found if the reply gets lost."""
+    """Metadata with the owner, and with the nonce by which the object is found if the reply gets
+    lost. Raises OptionError if there is no room for the owner."""
     marked = {name: text for name, text in (metadata or {}).items() if name != NONCE_KEY}
+    marked = owned(marked, call.owner)
     if len(marked) < MAX_METADATA:
         marked[NONCE_KEY] = call.attempt.nonce
     return marked

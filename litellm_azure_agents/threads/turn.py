@@ -14,13 +14,16 @@ from ..content.file_service import FileService
 from ..content.uploads import Incoming
 from ..continuity.history import Continuation, HistoryError, ToolResult, read_history
 from ..core import errors
-from ..core.actions import Actions, Emit, Exchange, Lost, Reply, Request, Send, Steps, Stream
+from ..core.actions import Actions, Exchange, Lost, Reply, Request, Send, Steps, Stream
 from ..core.call import Call
 from ..core.deltas import Usage
 from ..core.exchange import LostAnswer, object_in, request, send_once
 from ..core.json_values import Json, JsonObject, as_objects, as_text
+from ..core.owner import Reference
 from ..core.retry import poll_intervals
 from ..core.service_errors import parse_error_object
+from ..protocol import ownership
+from ..protocol.chat import Chat
 from ..protocol.turn import AgentTurn
 from . import payloads, service
 from .annotations import cite_by_number
@@ -54,11 +57,14 @@ class ThreadTurn(AgentTurn):
         self.answer = self.new_answer(self.files.content_url)
         self.machine = RunMachine(self.answer, trace=call.options.include_run_steps)
         self.service = service.ThreadService(call)
+        options = call.options
+        self.chat = Chat(call, explicit=options.thread_id, kept=not options.ephemeral_thread)
         self.delivery = Delivery(call, self.service, self.answer)
         self.incoming = Incoming(call, self.files)
-        self._polling = call.options.run_mode == "poll"
+        self._polling = options.run_mode == "poll"
         self._opened = False  # a request that starts or continues a run may have been acted on
         self._finished = False
+        self._added = False  # a message of this turn may be in the thread
         self._steps_read = False  # all steps so far were read as the service lists them
         self._messages_arrived = False  # an earlier attempt brought them to the thread
         self._submitted: list[str] = []  # calls whose results this turn brought
@@ -69,7 +75,7 @@ class ThreadTurn(AgentTurn):
         call = self.call
         payloads.check_new_options(call)
         history = read_history(call.messages)
-        thread_id = self._thread_of(history)
+        thread_id = yield from self._thread_of(history)
         if thread_id is None:
             yield from self._start_thread()
         else:
@@ -81,10 +87,13 @@ class ThreadTurn(AgentTurn):
                 # The ids in the history belong to another project, or the thread has been deleted:
                 # the history itself is the truth.
                 self._forget()
+                self.chat.starts_anew()
                 yield from self._start_thread()
         yield from self._conclude()
 
-    def _thread_of(self, history: Continuation) -> str | None:
+    def _thread_of(self, history: Continuation) -> Actions[str | None]:
+        """The thread that the call continues: the caller's, that of the results, or that of the
+        history, which the thread store knows better than the ids in old turns."""
         given = self.call.options.thread_id
         found = history.ref.owner[0] if history.ref and history.ref.of_run else None
         if given and _of_runs(history.results) and found != given:
@@ -92,7 +101,19 @@ class ThreadTurn(AgentTurn):
                 f"thread_id is {given}, but the tool results belong to thread {found}; leave "
                 "thread_id out or give the one of the calls"
             )
-        return given or found
+        if given:
+            reference = Reference("thread", given, "thread_id")
+            yield from ownership.check_owned(self.call, self.service.url(given), reference)
+            return given
+        claimed = yield from self.chat.claim(history)
+        if found and _of_runs(history.results):
+            self.chat.differs(found)
+            return found
+        return claimed if self.chat.is_asked else found
+
+    def owned_url(self) -> str | None:
+        thread_id = self.ids.get("thread_id")
+        return self.service.url(thread_id) if thread_id else None
 
     def _forget(self) -> None:
         self._ids.clear()
@@ -153,6 +174,7 @@ class ThreadTurn(AgentTurn):
         if alone and self.call.attempt.inherited:
             added = yield from self.delivery.messages_added(thread_id)
         for number, message in enumerate(alone[added:], added):
+            self._added = True
             yield from self.delivery.add_message(thread_id, message, number, self._when_free)
         rest = messages[len(alone) :]
         if rest:
@@ -393,21 +415,23 @@ class ThreadTurn(AgentTurn):
         if status in ("requires_action", "completed", "incomplete"):
             yield from self._complete(run)
         if status == "requires_action":
+            reason = "tool_calls"
             machine.finish_calls(run)
             # The run's usage comes with its end; zero now keeps sums over the calls right.
             self.answer.fields(usage_pending=True)
-            self.answer.finish("tool_calls", usage=Usage(0, 0, 0), model=model)
+            self.answer.finish(reason, usage=Usage(0, 0, 0), model=model)
         elif status in ("completed", "incomplete"):
             yield from self._clean_up(run)
             self.machine.start()
             usage = map_usage(run.get("usage"))
             if usage is None:
                 self.answer.fields(usage_unknown=True)
-            self.answer.finish(self.finish_reason(run), usage=usage, model=model)
+            reason = self.finish_reason(run)
+            self.answer.finish(reason, usage=usage, model=model)
         else:
             raise service.failed_run(call.context, run)
         self._finished = True
-        yield Emit(self.answer.take())
+        yield from self.end(reason)
 
     def _complete(self, run: Json) -> Steps:
         """Fetch what the answer refers to, now that no text has to wait for it."""
@@ -427,7 +451,11 @@ class ThreadTurn(AgentTurn):
 
     def abandon(self) -> Steps:
         """Cancel the run, so that its thread is free, and delete what was uploaded for it."""
-        if self._finished or self.call.context.detached:
+        if self._finished:
+            return
+        if not (self._opened or self._added):
+            yield from self.chat.release()
+        if self.call.context.detached:
             return
         yield from self._cancel()
         run = self.machine.run

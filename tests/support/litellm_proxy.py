@@ -21,7 +21,8 @@ KEY = "sk-loopback-tests-9f2c71d0b4"
 @contextlib.contextmanager
 def running_proxy(folder: Path, config: dict[str, Any], *, workers: int = 1) -> Iterator[str]:
     """The proxy's URL; `config` is its whole configuration but for the master key."""
-    config = {**config, "general_settings": {"master_key": KEY}}
+    settings = {**config.get("general_settings", {}), "master_key": KEY}
+    config = {**config, "general_settings": settings}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     with socket.socket() as probe:

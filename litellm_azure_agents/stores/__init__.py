@@ -1,0 +1,1 @@
+"""Where threads are remembered between calls; a store knows keys and ids, and no text."""
