@@ -66,6 +66,11 @@ def diagnose(
     if endpoint.status == "failed" or any(found.status == "failed" for found in plugin):
         return
     base = resolve_base(connection.get("api_base"))
+    style = _style(base, agent)
+    if style == "container":  # it is asked without a token, and has no agents but its own
+        if turn and agent is not None:
+            yield _turn(agent, connection)
+        return
     try:
         at = connect(**connection)
     except Exception as error:
@@ -75,9 +80,8 @@ def diagnose(
     yield from token
     if any(found.status == "failed" for found in token):
         return
-    style = _style(base, agent)
     if style in ("project", "agent"):
-        project = list(_project(at, base))
+        project = list(_project(at))
         yield from project
         if any(found.status == "failed" for found in project):
             return
@@ -85,7 +89,7 @@ def diagnose(
         yield Finding("agent", "warning", "not checked: no agent is named", "name an agent")
         return
     if style in ("project", "agent"):
-        found = _agent(at, base, agent)
+        found = _agent(at, agent)
         yield found
         if found.status == "failed":
             return
@@ -214,11 +218,9 @@ def _token(at: Connection, scope: str | None) -> Iterator[Finding]:
 # -- the project -------------------------------------------------------------------------------
 
 
-def _project(at: Connection, base: str) -> Iterator[Finding]:
+def _project(at: Connection) -> Iterator[Finding]:
     """Whether the project answers, takes the token and the api-version, and gives the role."""
-    root = resolve_target(base, "agent", style="project").project
-    assert root is not None  # a project's target has one
-    classic = Endpoint(root.base, at.call.endpoint.api_version)
+    classic, root = at.call.endpoint, Endpoint(at.call.endpoint.base, "v1")
     query = [("limit", "1")]
     began = time.monotonic()
     try:
@@ -260,19 +262,17 @@ def _project(at: Connection, base: str) -> Iterator[Finding]:
         yield Finding("api version", "warning", message, advice)
 
 
-def _agent(at: Connection, base: str, agent: str) -> Finding:
+def _agent(at: Connection, agent: str) -> Finding:
     try:
         check_agent(agent)
-        target = resolve_target(base, agent, style="project")
     except ValueError as error:
         return Finding("agent", "failed", str(error), "correct the agent's id or name")
-    assert target.project is not None  # a project's target has one
     classic = agent.startswith("asst_")
-    url = (
-        Endpoint(target.project.base, at.call.endpoint.api_version).url("assistants", agent)
-        if classic
-        else str(target.definition_url)
-    )
+    endpoint = at.call.endpoint
+    if classic:
+        url = endpoint.url("assistants", agent)
+    else:
+        url = str(resolve_target(endpoint.base, agent, style="project").definition_url)
     try:
         reply = _get(at, url)
     except Exception as error:

@@ -200,11 +200,12 @@ class _Search:
         if place is None and not of_run and not self._thread_id:
             place = yield from self._response(matches)
         if place is None:
-            where = self._thread_id or f"the newest {self._most} threads"
-            if not of_run and not self._thread_id:
-                where += f" and {self._most} responses"
+            where = f"in the thread {self._thread_id}"
+            if not self._thread_id:
+                more = "" if of_run else f" and {self._most} responses"
+                where = f"in the newest {self._most} threads{more}; give its thread_id"
             raise errors.not_found(
-                self.call.context, f"no run {reference!r} in {where}; give its thread_id"
+                self.call.context, f"no run {reference!r} {where}", param="reference"
             )
         return place
 

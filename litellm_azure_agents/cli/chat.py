@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -172,10 +172,11 @@ class _Screen:
 
     # -- what the agent says -------------------------------------------------------------------
 
-    def show(self, pieces: Iterator[str | Call | Turn]) -> Turn:
+    def show(self, pieces: Generator[str | Call | Turn, None, None]) -> Turn:
         """Show a turn as it comes; returns it at its end."""
         writer = _Writer(self._output)
-        with contextlib.closing(writer):
+        # An answer that is left early is closed at once, which cancels its run.
+        with contextlib.closing(writer), contextlib.closing(pieces):
             for piece in pieces:
                 if isinstance(piece, str):
                     writer.write(piece)

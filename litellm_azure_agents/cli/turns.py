@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class Chat:
         self._answer = answer
         self.thread_id = thread_id
 
-    def ask(self, question: str) -> Iterator[str | Call | Turn]:
+    def ask(self, question: str) -> Generator[str | Call | Turn, None, None]:
         """The answer's text as it comes, the calls that the agent makes, and the turn at its end.
 
         Left early, what still runs at the service is cancelled.
@@ -78,13 +78,14 @@ class Chat:
         for _ in range(MAX_ROUNDS):
             waiting: list[Call] = []
             before = len(turn.text)
-            for piece in self._round(messages, turn, where):
-                if isinstance(piece, Call):
-                    turn.calls.append(piece)
-                    waiting.append(piece)
-                elif waiting:  # the functions have answered
-                    waiting = []
-                yield piece
+            with contextlib.closing(self._round(messages, turn, where)) as pieces:
+                for piece in pieces:
+                    if isinstance(piece, str):
+                        yield piece
+                        continue
+                    waiting = piece  # if another stream follows, functions have answered these
+                    turn.calls += piece
+                    yield from piece
             self.thread_id = turn.thread_id or self.thread_id
             if not waiting:
                 yield turn
@@ -96,8 +97,9 @@ class Chat:
 
     def _round(
         self, messages: list[dict[str, Any]], turn: Turn, where: dict[str, Any]
-    ) -> Iterator[str | Call]:
-        """One stream, with all rounds that the functions answer by themselves."""
+    ) -> Generator[str | list[Call], None, None]:
+        """The text of an answer as it comes and, at the end of each round, its calls; with all
+        rounds that the functions answer by themselves."""
         stream = package.run_tools(
             messages=messages,
             functions=[*self._functions.values()],
@@ -117,7 +119,7 @@ class Chat:
                     if choice.finish_reason:
                         turn.finish_reason = choice.finish_reason
                         ended, calls = calls, {}
-                        yield from ended.values()
+                        yield [*ended.values()]
 
     def _answered(self, turn: Turn, text: str, calls: list[Call]) -> list[dict[str, Any]]:
         """The messages that answer ``calls``. If that fails, their run is cancelled."""

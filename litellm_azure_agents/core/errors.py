@@ -168,11 +168,6 @@ def unsupported(context: Context, message: str, *, param: str | None) -> Excepti
     return cast(Exception, error)
 
 
-def not_found(context: Context, message: str) -> Exception:
-    """What the caller names was looked for and isn't there."""
-    return _error(exceptions.NotFoundError, context, message)
-
-
 def authentication(context: Context, message: str) -> Exception:
     """There is no token."""
     return _error(exceptions.AuthenticationError, context, message)

@@ -13,6 +13,7 @@ from ..core.endpoint import API_VERSIONS, Endpoint, resolve_base, version_in
 from ..core.headers import HeaderError, developers, merged
 from ..drivers.connection import Connection, open_connection
 from ..drivers.pool import HttpSettings
+from ..responses.target import project_of
 from .names import BUILTIN
 
 
@@ -40,12 +41,12 @@ def connect(
     """A connection by the arguments and environment variables that completions take, too.
 
     ``credentials`` are `api_key`, `credential` and the others of `resolve_token_source`.
-    ``protocol="responses"`` connects to the files of new agents, under ``/openai/v1``. Raises
-    BadRequestError and AuthenticationError.
+    ``protocol="responses"`` connects to the files of new agents, under ``/openai/v1``. Of an
+    agent's own endpoint, the project is taken. Raises BadRequestError and AuthenticationError.
     """
     context = errors.Context(model=api_base or "", provider=BUILTIN, agent="")
     try:
-        base, pasted = resolve_base(api_base), version_in(api_base)
+        base, pasted = project_of(resolve_base(api_base)), version_in(api_base)
     except ValueError as error:
         raise errors.bad_request(context, str(error)) from None
     context = errors.Context(model=base, provider=BUILTIN, agent="")

@@ -141,6 +141,15 @@ def resolve_target(
     return Target(style, name, None, endpoint)
 
 
+def project_of(base: str) -> str:
+    """The project that an endpoint belongs to: the base of an agent's own endpoint, of a published
+    application's, or of ``/openai/v1``; any other one as it is."""
+    parts = urlsplit(base)
+    path = _TAIL.sub("", parts.path.rstrip("/"))
+    found = _AGENT_PATH.match(path) or _APPLICATION_PATH.match(path)
+    return f"{parts.scheme}://{parts.netloc}{found['project'] if found else path}"
+
+
 def _recognise(
     path: str, of_agent: re.Match[str] | None, of_application: re.Match[str] | None
 ) -> Style:

@@ -79,3 +79,14 @@ def test_the_project_of_a_proxys_entry(anywhere: Run, emulator: Emulator, tmp_pa
 def test_an_emulator_for_one_command(anywhere: Run) -> None:
     found = anywhere("agents", "list", "--emulator", "--json").data
     assert "asst_echo" in {agent["id"] for agent in found}
+
+
+def test_an_agents_own_endpoint_names_its_project(run: Run, emulator: Emulator) -> None:
+    base = f"{emulator.endpoint}/agents/echo/endpoint/protocols/openai"
+    assert (
+        run("agents", "show", "asst_echo", "--api-base", base, "--json").data["id"] == "asst_echo"
+    )
+    ran = run("doctor", "echo", "--api-base", base, "--json")
+    assert {check["status"] for check in ran.data["checks"]} == {"ok"}
+    told = run("chat", "echo", "-m", "hello", "--api-base", base)
+    assert told.out == "You said: hello\n"

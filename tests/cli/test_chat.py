@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +106,19 @@ def test_a_function_and_a_person_answer_side_by_side(run: Run, tmp_path: Path) -
     sys.modules.pop("tools_of_mine")
 
 
+def test_a_person_answers_after_a_function(run: Run, tmp_path: Path) -> None:
+    """Two rounds: only the second has a call that the module lacks."""
+    path = tmp_path / "first_step.py"
+    path.write_text("def step_one(input: str) -> str:\n    return 'one is done'\n")
+    arguments = ("chat", "asst_chain", "-m", "go", "--functions", path)
+    told = run(*arguments, input="two is done\n")
+    assert told.err.count("Result of ") == 1
+    assert "two is done" in told.out
+    (data,) = run(*arguments, "--json", input="two is done\n").lines
+    assert [call["name"] for call in data["calls"]] == ["step_one", "step_two"]
+    sys.modules.pop("first_step")
+
+
 def test_a_module_that_is_none(run: Run, tmp_path: Path) -> None:
     for name, text, says in (
         ("empty_module.py", "x = 1", "no public function"),
@@ -150,6 +165,21 @@ def test_citations_are_numbered(run: Run, tmp_path: Path) -> None:
     (data,) = run("chat", "web", "-m", "What is new in Paris?", "--json").lines
     assert data["annotations"][0]["type"] == "url_citation"
     assert "[1]" in run("chat", "web", "-m", "What is new in Paris?").out
+
+
+def test_an_interrupted_answer_cancels_its_run(run: Run) -> None:
+    command = [Path(sys.executable).parent / "litellm-azure-agents", "chat", "asst_slow"]
+    with subprocess.Popen(
+        [*command, "-m", "one " * 200], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(3)  # it has begun
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read() == "Error: interrupted\n"
+    thread = run("threads", "list", "--json").data[0]["id"]
+    assert run("runs", "list", thread, "--json").data[0]["status"] in ("cancelling", "cancelled")
 
 
 def test_a_failed_run_fails_the_command(run: Run) -> None:

@@ -14,6 +14,7 @@ import pytest
 from litellm.exceptions import MidStreamFallbackError
 
 import litellm_azure_agents
+from litellm_azure_agents import doctor
 from tests.support import hosting
 from tests.support.toy_agent import UNSTORED, arguments_of, asking, tool, user
 from tests.support.ways import Way, from_chunks
@@ -179,3 +180,10 @@ def test_streamed_text_arrives_piece_by_piece(hosted_agent: str) -> None:
     chunks = list(litellm.completion(stream=True, **arguments_of(hosted_agent, "a b c", {})))
     assert from_chunks(chunks).text == "You said: a b c "
     assert litellm_azure_agents.__version__
+
+
+def test_the_doctor_asks_a_container_one_question(hosted_agent: str) -> None:
+    """A container has no project to look at, and must not get a token."""
+    found = list(doctor.diagnose(agent="toy", api_base=hosted_agent))
+    assert [finding.check for finding in found] == ["LiteLLM", "plugin", "endpoint", "turn"]
+    assert {finding.status for finding in found} == {"ok"}

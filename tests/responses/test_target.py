@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from litellm_azure_agents.responses.target import resolve_target
+from litellm_azure_agents.responses.target import project_of, resolve_target
 from tests.support.new_agent import AGENT, APPLICATION, PROJECT, PUBLISHED
 
 
@@ -53,3 +53,16 @@ def test_where_the_definition_is() -> None:
 def test_an_agents_endpoint_serves_that_agent(base: str, agent: str) -> None:
     with pytest.raises(ValueError, match=r"eve|version"):
         resolve_target(base, agent)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [PROJECT, f"{PROJECT}/openai/v1", AGENT, f"{AGENT}/responses", APPLICATION],
+)
+def test_the_project_of_an_endpoint(base: str) -> None:
+    assert project_of(base) == PROJECT
+
+
+@pytest.mark.parametrize("base", ["https://gw.test/foundry", "http://127.0.0.1:8088"])
+def test_an_endpoint_of_another_form_is_its_own_project(base: str) -> None:
+    assert project_of(base) == base
