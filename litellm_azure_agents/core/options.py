@@ -28,173 +28,194 @@ class Options(BaseModel):
 
     # -- which conversation --------------------------------------------------------------------
     thread_id: str | None = Field(
-        None,
+        default=None,
         description="Continue this thread (`thread_…`), conversation (`conv_…`) or response "
         "(`resp_…`); only messages after the last assistant turn are added.",
     )
-    conversation_id: str | None = Field(None, description="New agents: continue this conversation.")
+    conversation_id: str | None = Field(
+        default=None, description="New agents: continue this conversation."
+    )
     previous_response_id: str | None = Field(
-        None, description="New agents: continue after this response."
+        default=None, description="New agents: continue after this response."
     )
     agent_session_id: str | None = Field(
-        None, description="Hosted agents: the session (sandbox) to run in."
+        default=None, description="Hosted agents: the session (sandbox) to run in."
     )
     ephemeral_thread: bool = Field(
-        False, description="Delete the thread once the answer is complete."
+        default=False, description="Delete the thread once the answer is complete."
     )
     # -- how the call runs ---------------------------------------------------------------------
     run_mode: Literal["stream", "poll"] = Field(
-        "stream", description="`poll` looks at the run instead of reading its event stream."
+        default="stream", description="`poll` looks at the run instead of reading its event stream."
     )
     poll_interval: Positive | None = Field(
-        None, description="Seconds between two looks; by default 0.25, growing to 2."
+        default=None, description="Seconds between two looks; by default 0.25, growing to 2."
     )
     on_pending_tools: Literal["cancel", "error"] = Field(
-        "cancel",
+        default="cancel",
         description="A user message comes while the run waits for tool results: cancel that run, "
         "or fail and say which calls wait.",
     )
     on_abandon: Literal["cancel", "detach"] = Field(
-        "cancel",
+        default="cancel",
         description="The caller goes away, or `timeout` passes, before the answer is complete: "
         "cancel the run, or let it go on. New agents: of responses with `background` only.",
     )
     approvals: Literal["return", "approve", "deny"] = Field(
-        "return",
+        default="return",
         description="MCP approval requests: give them to the client as a call of "
         "`mcp_approval_request`, or answer them inside the call.",
     )
     # -- what the agent gets -------------------------------------------------------------------
     instructions: str | None = Field(
-        None, description="Replaces the agent's instructions for this run."
+        default=None, description="Replaces the agent's instructions for this run."
     )
     additional_instructions: str | None = Field(
-        None, description="Added to the agent's instructions for this run."
+        default=None, description="Added to the agent's instructions for this run."
     )
     system_messages: Literal["additional", "replace", "ignore"] = Field(
-        "additional",
+        default="additional",
         description="System and developer messages add to the agent's instructions, replace them, "
         "or are left out.",
     )
     agent_tools: Literal["merge", "replace", "agent_only"] = Field(
-        "merge", description="The caller's `tools` join the agent's own, replace them, or are left."
+        default="merge",
+        description="The caller's `tools` join the agent's own, replace them, or are left.",
     )
     tool_resources: dict[str, Any] | None = Field(
-        None, description="Files, vector stores, indexes and MCP headers for the tools of this run."
+        default=None,
+        description="Files, vector stores, indexes and MCP headers for the tools of this run.",
     )
     truncation_strategy: dict[str, Any] | None = Field(
-        None, description="`{type: auto|last_messages, last_messages}`."
+        default=None, description="`{type: auto|last_messages, last_messages}`."
     )
     max_prompt_tokens: int | None = Field(
-        None,
+        default=None,
         gt=0,
         description="Most prompt tokens over the whole run (the service's minimum: 256).",
     )
-    run_metadata: Metadata | None = Field(None, description="Metadata of the run.")
-    thread_metadata: Metadata | None = Field(None, description="Metadata of a new thread.")
+    run_metadata: Metadata | None = Field(default=None, description="Metadata of the run.")
+    thread_metadata: Metadata | None = Field(default=None, description="Metadata of a new thread.")
     structured_inputs: dict[str, Any] | None = Field(
-        None, description="New agents: values for the variables of the agent's definition."
+        default=None, description="New agents: values for the variables of the agent's definition."
     )
     include: list[str] | None = Field(
-        None, description="New agents: additional output data, as in the Responses API."
+        default=None, description="New agents: additional output data, as in the Responses API."
     )
     truncation: Literal["auto", "disabled"] | None = Field(
-        None, description="New agents: as in the Responses API."
+        default=None, description="New agents: as in the Responses API."
     )
     max_tool_calls: int | None = Field(
-        None, gt=0, description="New agents: most calls of built-in tools."
+        default=None, gt=0, description="New agents: most calls of built-in tools."
     )
     response_metadata: Metadata | None = Field(
-        None, description="New agents: metadata of the response (`run_metadata` does the same)."
+        default=None,
+        description="New agents: metadata of the response (`run_metadata` does the same).",
     )
     background: bool = Field(
-        False, description="New agents: run in the background, so that a broken stream is resumed."
+        default=False,
+        description="New agents: run in the background, so that a broken stream is resumed.",
     )
     # -- what comes back -----------------------------------------------------------------------
     citations: Literal["keep", "strip", "footnotes"] = Field(
-        "keep", description="Citation markers in the text: as they are, removed, or numbered."
+        default="keep",
+        description="Citation markers in the text: as they are, removed, or numbered.",
     )
     include_images: Literal["reference", "inline"] = Field(
-        "reference", description="Images the agent makes: file ids, or data URLs."
+        default="reference", description="Images the agent makes: file ids, or data URLs."
     )
     include_run_steps: bool = Field(
-        False, description="Traces of server-side tools in `provider_specific_fields.run_steps`."
+        default=False,
+        description="Traces of server-side tools in `provider_specific_fields.run_steps`.",
     )
     attach_files: Literal["auto", "code_interpreter", "file_search"] = Field(
-        "auto", description="Which tool gets the files that messages bring. New agents: see above."
+        default="auto",
+        description="Which tool gets the files that messages bring. New agents: "
+        "code interpreter, or none.",
     )
     ephemeral_files: bool = Field(
-        False, description="Delete files uploaded for this call after the answer."
+        default=False, description="Delete files uploaded for this call after the answer."
     )
     # -- the operator's ------------------------------------------------------------------------
-    credential: Any = Field(None, description="Any azure-core TokenCredential, sync or async.")
+    credential: Any = Field(
+        default=None, description="Any azure-core TokenCredential, sync or async."
+    )
     azure_scope: str | None = Field(
-        None, description="Token scope; `https://ai.azure.com/.default` if not given."
+        default=None, description="Token scope; `https://ai.azure.com/.default` if not given."
     )
     protocol: Literal["threads", "responses"] | None = Field(
-        None, description="`threads` for classic agents, `responses` for new ones; else by the id."
+        default=None,
+        description="`threads` for classic agents, `responses` for new ones; else by the id.",
     )
     endpoint_style: Literal["project", "agent", "application", "container"] | None = Field(
-        None, description="New agents: what api_base is; recognised from its path if not given."
+        default=None,
+        description="New agents: what api_base is; recognised from its path if not given.",
     )
     on_active_run: Literal["wait", "cancel", "error"] = Field(
-        "wait", description="Another run is active on the thread: wait for it, cancel it, or fail."
+        default="wait",
+        description="Another run is active on the thread: wait for it, cancel it, or fail.",
     )
     thread_store: str | None = Field(
-        None,
+        default=None,
         repr=False,
         description="Where threads are remembered for clients that only resend their history: "
         "`memory` (of one process), `redis://…` (also `rediss://`, `unix://`), or `litellm` for "
         "the Redis of the proxy's own cache.",
     )
     thread_store_ttl: Positive = Field(
-        7 * 86400.0, description="Seconds after its last use for which a thread is remembered."
+        default=7 * 86400.0,
+        description="Seconds after its last use for which a thread is remembered.",
     )
     thread_store_timeout: Positive = Field(
-        0.5, description="Seconds that the store may take; then the call goes on without it."
+        default=0.5,
+        description="Seconds that the store may take; then the call goes on without it.",
     )
     chat_id_from: list[str] | None = Field(
-        None,
+        default=None,
         description="Where clients name their chat, so that chats that begin alike are kept apart: "
         "names of headers (`X-OpenWebUI-Chat-Id`, `x-litellm-session-id`) and of metadata "
         "(`metadata.session_id`).",
     )
     thread_isolation: Literal["off", "key", "user", "team"] = Field(
-        "off",
+        default="off",
         description="Whose the threads, conversations, responses and files are that a proxy's "
         "callers make: for all others they don't exist.",
     )
     agent_cache_ttl: float = Field(
-        60.0, ge=0, description="Seconds for which an agent's definition is remembered."
+        default=60.0, ge=0, description="Seconds for which an agent's definition is remembered."
     )
     silence_timeout: float = Field(
-        30.0,
+        default=30.0,
         gt=0,
         description="Seconds without a byte from a stream, keep-alives included, after which the "
         "run or response itself is looked at.",
     )
     max_response_bytes: int = Field(
-        64 * 1024 * 1024,
+        default=64 * 1024 * 1024,
         gt=0,
         description="Largest reply that is read, and largest event of a stream, after "
         "decompression. Of an error 1 MiB is read.",
     )
     max_image_bytes: int = Field(
-        10 * 1024 * 1024, gt=0, description="Largest image given inline; larger ones by reference."
+        default=10 * 1024 * 1024,
+        gt=0,
+        description="Largest image given inline; larger ones by reference.",
     )
     max_data_url_bytes: int = Field(
-        1024 * 1024, gt=0, description="Largest data URL passed on; larger ones are uploaded."
+        default=1024 * 1024,
+        gt=0,
+        description="Largest data URL passed on; larger ones are uploaded.",
     )
     user_identity: Literal["off", "key", "user", "team"] = Field(
-        "off", description="Hosted agents: send the proxy caller's identity to the agent."
+        default="off", description="Hosted agents: send the proxy caller's identity to the agent."
     )
     allowed_headers: list[str] | None = Field(
-        None,
+        default=None,
         description="More names of headers that clients of a proxy may send, besides "
         "`x-client-*` and those of tracing.",
     )
     fixed_headers: dict[str, str] | None = Field(
-        None,
+        default=None,
         repr=False,
         description="Headers of every request, such as a gateway's key. No caller's header "
         "replaces them.",

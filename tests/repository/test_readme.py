@@ -1,23 +1,33 @@
-"""What the README says is true: its tables, its snippets, its commands."""
+"""What the README and the pages of docs/ say is true: tables, snippets, commands, links."""
 
 from __future__ import annotations
 
 import re
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import litellm_azure_agents
 from litellm_azure_agents.emulator import Emulator
-from tests.support.readme_table import README, filled
+from tests.support.options_table import PAGE, filled
 
+ROOT = PAGE.parents[1]
+README = ROOT / "README.md"
 TEXT = README.read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PYTHON = [
+    snippet
+    for page in (README, ROOT / "docs" / "tools.md")
+    for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+]
 
 
 def test_the_table_of_options_is_that_of_the_code() -> None:
-    assert filled(TEXT) == TEXT, "run `python -m tests.support.readme_table`"
+    table = PAGE.read_text()
+    assert filled(table) == table, "run `python -m tests.support.options_table`"
 
 
 def test_snippets_run(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +59,36 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert " && ".join(parts) == command
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(((?!https?:)[^)#]+)\)", TEXT):
-        assert (README.parent / target).exists(), target
+@pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        other = (page.parent / target) if target else page
+        assert other.exists(), target
+        assert not heading or heading in _anchors(other), f"{target}#{heading}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    assert {page.name for page in DOCS} <= set(re.findall(r"\(docs/([^)#]+)", TEXT))
+
+
+def test_texts_of_errors_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text().split("## What to do", 1)[1]
+    quoted = re.findall(r"^\| `([^`]+)`", page, re.M)
+    assert len(quoted) > 15
+    sources = [f.read_text() for f in (ROOT / "litellm_azure_agents").rglob("*.py")]
+    # A long message stands in the code in pieces: a text may run over the end of one.
+    joined = "\n".join(re.sub(r'"\s*f?"', "", source) for source in sources)
+    for text in quoted:
+        assert text in joined, text
+
+
+def test_whatever_is_public_is_documented() -> None:
+    words = TEXT + "".join(page.read_text() for page in DOCS)
+    missing = [n for n in litellm_azure_agents.__all__ if n.strip("_") and n not in words]
+    assert missing == []

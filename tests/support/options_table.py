@@ -1,6 +1,6 @@
-"""The README's table of options, made from the code.
+"""The table of options, made from the code.
 
-`python -m tests.support.readme_table` writes it anew.
+`python -m tests.support.options_table` writes it anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from litellm_azure_agents.core.options import OPERATOR_OPTIONS, Options
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "options.md"
 BEGIN, END = "<!-- options -->", "<!-- end of options -->"
 
 
@@ -44,11 +44,11 @@ def _values(annotation: Any) -> str:
 
 
 def filled(text: str) -> str:
-    """The README with its table of options as the code has it."""
+    """The page with its table of options as the code has it."""
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1] if END in rest else rest
     return f"{before}{BEGIN}\n{options_table()}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
+    PAGE.write_text(filled(PAGE.read_text()))
