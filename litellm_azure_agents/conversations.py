@@ -9,6 +9,9 @@ A *thread* belongs to classic agents; a *conversation* or a chain of *responses*
 a function takes an id, its beginning (``thread_``, ``conv_``, ``resp_``) tells the kind; give
 ``kind`` for other ids. Each function has an async twin with an ``a`` before its name, takes the
 arguments of `connect`, and raises LiteLLM's exceptions.
+
+This is one module because it is a public one: half of it is the signatures and docstrings of its
+functions and their async twins.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ metadata of what it starts. The service finds no run without its thread: give ``
 know it, else the newest ``max_threads`` threads are searched, and for a call id as many responses.
 Each function has an async twin with an ``a`` before its name, takes the arguments of `connect`, and
 raises LiteLLM's exceptions.
+
+This is one module because it is a public one: half of it is the signatures and docstrings of its
+functions and their async twins.
 """
 
 from __future__ import annotations

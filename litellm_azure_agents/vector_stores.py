@@ -8,6 +8,9 @@ For the same files a second call finds the store of the first one, by their cont
 nothing. `create` raises `VectorStoreError` if files failed, although the service calls such a batch
 completed. A call that is interrupted cancels the indexing. Each function has an async twin with an
 ``a`` before its name.
+
+This is one module because it is a public one: half of it is the signatures and docstrings of its
+functions and their async twins.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ the client has, so that citations point to the right positions.
 What takes a request (the names of cited files, images to be given inline) is in `needs`. The turn
 asks for it once the text is complete, so that no text waits, and hands it in with `name_file`,
 `artifacts.inline_image` or `artifacts.image_reference`.
+
+This is one module because all that is given out is put into one order: texts, reasoning, calls
+and citations share the delta that is pending and the length of the text so far.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ connection lost and not recoverable                               APIConnectionE
 
 Each message names the agent, thread and run, the service's code and request id, and what to do.
 Nothing that looks like a token passes.
+
+This is one module because the table above is: one place says which failure becomes which exception.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Options come with a call or from a proxy's ``litellm_params``. There LiteLLM mixes the caller's
 request body with the operator's settings, and the body wins (protocols D6). So there are two kinds
 of options: the caller's, and the operator's (`OPERATOR_OPTIONS`), which a body may not set.
+
+This is one module because it is a table: each option and parameter stands here once, with its
+documentation.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 `receive` reads one event. When the stream broke or the response is polled, `reconcile` reads the
 response as the service stored it. Each piece of the answer is given out once either way.
+
+This is one module because it is the table of the protocol's events: for each kind there is one
+place, for its event and for its stored form.
 """
 
 from __future__ import annotations

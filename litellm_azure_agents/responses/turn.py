@@ -2,6 +2,9 @@
 
 An ordinary turn is one streamed ``POST /responses`` (design rule 2). The generators below also
 handle a broken stream, approvals, polling and refused fields, once for all ways of driving.
+
+This is one module because the steps of a turn depend on each other: which request comes next
+follows from what became of those before.
 """
 
 from __future__ import annotations

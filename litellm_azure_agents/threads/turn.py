@@ -4,6 +4,9 @@ An ordinary turn is one request (design rule 2): a new thread is created with it
 gets the run with its new messages, tool results are submitted; each is streamed. The generators
 below also handle a busy thread, a broken stream, approvals and polling, once for all ways of
 driving.
+
+This is one module because the steps of a turn depend on each other: which request comes next
+follows from what became of those before.
 """
 
 from __future__ import annotations
