@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .core import errors
-from .core.actions import Actions, Job
+from .core.actions import Actions, Gather, Job
 from .core.endpoint import Endpoint, check_agent
 from .core.exchange import read, read_all
 from .core.json_values import Json, JsonObject, as_object, as_objects, as_text
@@ -103,24 +103,29 @@ def proxy_config(agents: Iterable[Agent], *, api_base: str) -> JsonObject:
 
 def _list(at: Connection, kind: Kind | None) -> Job:
     def run() -> Actions[Sequence[Agent]]:
-        found: Sequence[Agent] = []
-        if kind != "new":
-            items = yield from read_all(
-                at.call,
-                lambda query: at.call.endpoint.url("assistants", query=query),
-                doing="list the classic agents",
-            )
-            found = [_classic(item) for item in items]
-        if kind != "classic":
-            items = yield from read_all(
-                at.call,
-                lambda query: _new_agents(at).url("agents", query=query),
-                doing="list the new agents",
-            )
-            found = [*found, *(_new(item) for item in items)]
-        return found
+        if kind is not None:
+            return (yield from _of_kind(at, kind))
+        results = yield Gather([_of_kind(at, "classic"), _of_kind(at, "new")])
+        # A project that has no such route has no agents of the kind: classic ones retire.
+        found = [result for result in results if not isinstance(result, errors.NotFoundError)]
+        for result in found or results:
+            if isinstance(result, Exception):
+                raise result
+        return [agent for result in found for agent in result]
 
     return Requests(run())
+
+
+def _of_kind(at: Connection, kind: Kind) -> Actions[Sequence[Agent]]:
+    endpoint, path = (
+        (at.call.endpoint, "assistants") if kind == "classic" else (_new_agents(at), "agents")
+    )
+    items = yield from read_all(
+        at.call,
+        lambda query: endpoint.url(path, query=query),
+        doing=f"list the {kind} agents",
+    )
+    return [_classic(item) if kind == "classic" else _new(item) for item in items]
 
 
 def _show(at: Connection, agent: str) -> Job:

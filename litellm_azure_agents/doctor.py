@@ -39,6 +39,7 @@ from .tool_loop.loop import run_tools
 __all__ = ["Finding", "decode_token", "diagnose"]
 
 _PROJECT = re.compile(r"^https://[\w.-]+/api/projects/[^/]+$")
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SOON = 300.0
 _QUESTION = "Answer with the one word: ready"
 _ROLE = (
@@ -194,7 +195,8 @@ def _token(at: Connection, scope: str | None) -> Iterator[Finding]:
         return
     wanted = (scope or DEFAULT_SCOPE).removesuffix("/.default").rstrip("/")
     audience, expires = str(claims.get("aud")), claims.get("exp")
-    if audience.rstrip("/") != wanted:
+    # Tokens of version 2 have the application's id instead of its address.
+    if audience.rstrip("/") != wanted and not _ID.fullmatch(audience):
         message = f"the audience is {audience}, not {wanted}"
         advice = f"get a token for {wanted}/.default, or set azure_scope"
         yield Finding("token", "failed", message, advice)

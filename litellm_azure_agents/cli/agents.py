@@ -10,7 +10,7 @@ import yaml
 
 import litellm_azure_agents as package
 
-from .session import Session, command
+from .session import Session, command, endpoint_variable
 
 app = typer.Typer(help="The agents of the project, classic and new.", no_args_is_help=True)
 
@@ -84,7 +84,7 @@ def config(
         found = [package.agents.show(agent, **connection) for agent in agents]
     else:
         found = [*package.agents.list(**connection)]
-    base = connection.get("api_base") or "os.environ/AZURE_AI_PROJECT_ENDPOINT"
+    base = connection.get("api_base") or f"os.environ/{endpoint_variable()}"
     data = package.agents.proxy_config(found, api_base=base)
     text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     if output is not None:

@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import inspect
 import json
-import os
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -70,7 +69,7 @@ def chat(
     if thread is not None and go_on:
         raise typer.BadParameter("give one of --thread and --continue")
     kept, past = History(), None
-    endpoint = str(session.connection.get("api_base") or _endpoint_in_environment())
+    endpoint = session.endpoint
     if go_on:
         past = kept.last(name, endpoint)
         if past is None or past.thread_id is None:
@@ -107,11 +106,6 @@ def _turn(talk: Chat, question: str, screen: _Screen, kept: History | None, past
     turn = screen.show(talk.ask(question))
     if kept is not None:
         kept.add(past, {"question": question, "answer": turn.text, "thread_id": talk.thread_id})
-
-
-def _endpoint_in_environment() -> str | None:
-    names = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
-    return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
 def _load(path: Path) -> list[Callable[..., Any]]:

@@ -35,6 +35,11 @@ class Session:
     model: str | None = None
     emulated: bool = False
 
+    @property
+    def endpoint(self) -> str:
+        """The project's endpoint, for people."""
+        return str(self.connection.get("api_base") or os.environ.get(endpoint_variable() or ""))
+
     def agent_or(self, given: str | None) -> str:
         """The agent that the command names, else that of the proxy's entry."""
         agent = given or self.agent
@@ -214,7 +219,7 @@ def _session(
         session.connection = {"api_base": shared.api_base}
     elif shared.config is not None:
         _read_entry(session, shared, needs_project)
-    elif needs_project and not _is_in_environment():
+    elif needs_project and endpoint_variable() is None:
         raise typer.BadParameter(
             "no project: give --api-base URL, set AZURE_AI_PROJECT_ENDPOINT, or use "
             "--config FILE --model NAME, or --emulator"
@@ -247,8 +252,10 @@ def _config(path: Path) -> dict[str, Any]:
     return package.proxy_config.read(path)
 
 
-def _is_in_environment() -> bool:
-    return any(os.environ.get(n) for n in ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT"))
+def endpoint_variable() -> str | None:
+    """The environment variable that names the project, None if none does."""
+    names = ("AZURE_AI_API_BASE", "AZURE_AI_PROJECT_ENDPOINT")
+    return next((name for name in names if os.environ.get(name)), None)
 
 
 def _emulator(stack: contextlib.ExitStack) -> dict[str, Any]:

@@ -86,9 +86,10 @@ def test_an_odd_endpoint_is_a_warning(anywhere: Run, monkeypatch: pytest.MonkeyP
         (jwt(exp=time.time() + 60), "warning", "left"),
         (jwt(exp=time.time() - 60), "failed", "it expired at"),
         (jwt(aud="https://management.azure.com"), "failed", "the audience is https://management"),
+        (jwt(aud="18a66f5f-dbdf-4c17-9dd7-1634712a9cbe"), "ok", "for 18a66f5f"),
         ("some-key", "ok", "a key or an opaque token"),
     ],
-    ids=["good", "ends soon", "expired", "another audience", "a key"],
+    ids=["good", "ends soon", "expired", "another audience", "an id as audience", "a key"],
 )
 def test_the_token(
     run: Run, monkeypatch: pytest.MonkeyPatch, token: str, status: str, says: str

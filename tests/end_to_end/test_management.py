@@ -77,6 +77,18 @@ def test_agents(call: Any) -> None:
         call(agents.show, "../x")
 
 
+def test_a_project_with_one_kind_of_agents(call: Any, emulator: Emulator) -> None:
+    """Classic agents retire; the other kind is listed all the same."""
+    gone = emulator.faults.add(path_regex="/assistants", status=404)
+    assert {agent.kind for agent in call(agents.list)} == {"new"}
+    emulator.faults.add(path_regex="/agents", status=404)
+    with pytest.raises(litellm.NotFoundError):
+        call(agents.list)
+    gone.status = 403
+    with pytest.raises(litellm.PermissionDeniedError):
+        call(agents.list)
+
+
 def test_more_agents_than_a_page_has(call: Any, emulator: Emulator) -> None:
     emulator.seed(agents=[{"id": f"asst_n{number}"} for number in range(150)])
     found = [agent.id for agent in call(agents.list, kind="classic")]
