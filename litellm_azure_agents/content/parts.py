@@ -76,6 +76,18 @@ def image_of(part: Mapping[str, Any]) -> tuple[str, str | None]:
     return url, as_text(as_object(image).get("detail")) or None
 
 
+def file_in_image(part: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The ``file`` for a document that a client gives in an ``image_url``; None for an image.
+
+    LiteLLM makes such parts of Anthropic's ``document`` blocks, and some clients of their PDFs.
+    """
+    url, _ = image_of(part)
+    kind = url[:40].lower()
+    if not kind.startswith("data:") or kind.startswith(("data:image/", "data:;", "data:,")):
+        return None
+    return {"file_data": url}
+
+
 def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, Any]:
     """A user message as a thread message; raises ValueError for parts an agent can't take.
 
@@ -93,6 +105,8 @@ def build_content(message: Mapping[str, Any], incoming: Incoming) -> dict[str, A
             parts.append({"type": "text", "text": part})
         elif kind in ("text", "input_text"):
             parts.append({"type": "text", "text": str(part.get("text") or "")})
+        elif kind == "image_url" and (document := file_in_image(part)):
+            names.append(incoming.file(built, document))
         elif kind == "image_url":
             parts.append(incoming.image(*image_of(part)))
         elif kind == "image_file":

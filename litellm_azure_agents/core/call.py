@@ -35,6 +35,8 @@ class Call:
     call_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     drop_params: bool = False
+    limit_is_callers: bool = True
+    """Whether the caller chose the limit on tokens, not a proxy's limiter or its operator."""
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     random: Callable[[], float] = random.random

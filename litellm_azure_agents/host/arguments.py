@@ -221,6 +221,7 @@ def open_call(
         call_id=litellm_params.get("litellm_call_id"),
         headers=merged(sent, fixed, {"Accept": "text/event-stream, application/json"}),
         drop_params=drops_params(litellm_params),
+        limit_is_callers=_limit_is_callers(litellm_params),
         stream=streamed,
         owner=owner,
         attempt=_attempt(
@@ -303,6 +304,15 @@ def _is_clients_timeout(litellm_params: Mapping[str, Any]) -> bool:
         body_keys(litellm_params) & {"timeout", "request_timeout", "stream_timeout"}
         or headers & {"x-litellm-timeout", "x-litellm-stream-timeout"}
     )
+
+
+def _limit_is_callers(litellm_params: Mapping[str, Any]) -> bool:
+    """Whether the caller chose ``max_tokens``: LiteLLM's rate limiter gives calls without one a
+    share of the key's tokens a minute, which may be less than the service's minimum."""
+    if not isinstance(litellm_params.get("proxy_server_request"), Mapping):
+        return True
+    names = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
+    return bool(names & body_keys(litellm_params))
 
 
 def _is_classic(agent: str, options: Options) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..content.file_service import FileService
-from ..content.parts import image_of, text_of, with_content
+from ..content.parts import file_in_image, image_of, text_of, with_content
 from ..content.tools import cleaned
 from ..content.uploads import Place, Uploads
 from ..core.actions import Steps
@@ -51,7 +51,8 @@ class Inputs(Uploads):
         if kind in ("text", "input_text", "output_text"):
             return {"type": "input_text", "text": str(part.get("text") or "")}
         if kind == "image_url":
-            return self._image(*image_of(part))
+            file = file_in_image(part)
+            return self._image(*image_of(part)) if file is None else self._file(file)
         if kind == "image_file":
             image = as_object(part.get("image_file"))
             if not as_text(image.get("file_id")):

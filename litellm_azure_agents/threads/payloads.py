@@ -123,8 +123,8 @@ def build_run(call: Call, *, stream: bool) -> JsonObject:
     params, options = call.params, call.options
     body: JsonObject = {"assistant_id": call.agent, "stream": stream}
     limit = params.token_limit
-    if limit is not None and call.drop_params:  # else the service's own refusal says what it takes
-        limit = max(limit, MIN_TOKENS)
+    if limit is not None and (call.drop_params or not call.limit_is_callers):
+        limit = max(limit, MIN_TOKENS)  # else the service's own refusal says what it takes
     _set(
         body,
         temperature=params.temperature,
@@ -183,6 +183,15 @@ def build_tool_choice(call: Call) -> Any:
         if isinstance(choice, dict):
             return {"type": "function", "function": {"name": choice.get("name")}}
     return choice
+
+
+def one_function(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
+    """``choice`` for a run with ``tools``: "required", which the service's enum lacks (protocols
+    A3), is the function if there is one alone."""
+    names = {as_object(t.get("function")).get("name") for t in tools if t.get("type") == "function"}
+    if choice != "required" or len(names) != 1:
+        return choice
+    return {"type": "function", "function": {"name": names.pop()}}
 
 
 def caller_tools(call: Call) -> list[JsonObject]:

@@ -50,5 +50,7 @@ def build_run_body(
     if tools:
         own = as_objects(agent.get("tools")) if merge else ()
         body["tools"] = payloads.merge_tools(own, tools)
+    if body.get("tool_choice") == "required":
+        body["tool_choice"] = payloads.one_function("required", (yield from all_tools()))
     incoming.mark(body)
     return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import litellm
 import pytest
 import respx
 
+from litellm_azure_agents.emulator import Emulator
 from tests.support.either_protocol import PROTOCOLS, EitherService, serving, stream
 from tests.support.new_agent import AGENT, PROJECT
 from tests.support.playing import BASE
@@ -88,6 +90,32 @@ def test_the_clients_own_fields_of_tools_are_dropped(
     assert service.sent()["tools"] == [function, {"type": "code_interpreter"}]
 
 
+@pytest.mark.parametrize("names", [("now",), ("now", "then")])
+def test_a_required_call_of_one_function_is_a_call_of_that_one(
+    service: EitherService, way: Way, names: tuple[str, ...]
+) -> None:
+    service.base = BASE if service.protocol == "threads" else "http://container.test"
+    if service.protocol == "responses":
+        service.route = service.router.post("http://container.test/responses")
+    service.answers(service.good())
+    functions = [{"type": "function", "function": {"name": name}} for name in names]
+    service.ask(way, tools=functions, tool_choice="required", agent_tools="replace")
+    alone = service.protocol == "threads" and len(names) == 1
+    named = {"type": "function", "function": {"name": "now"}}
+    assert service.sent()["tool_choice"] == (named if alone else "required")
+
+
+@pytest.mark.parametrize(("body", "sent"), [({}, 256), ({"max_tokens": 40}, 40)])
+def test_a_limit_that_the_caller_did_not_set_is_at_least_the_minimum(
+    way: Way, body: dict[str, int], sent: int
+) -> None:
+    """LiteLLM's limiter sets one when the caller sets none."""
+    for service in serving("threads"):
+        service.answers(service.good())
+        service.ask(way, max_tokens=40, proxy_server_request={"body": body, "headers": {}})
+        assert service.sent()["max_completion_tokens"] == sent
+
+
 @pytest.mark.parametrize("nested", [True, False])
 def test_a_native_call_drops_the_clients_own_fields(way: Way, nested: bool) -> None:
     function = {k: v for k, v in FUNCTION.items() if k not in OWN} | {"parameters": {}} | OWN
@@ -128,6 +156,26 @@ async def _arespond(given: dict[str, Any]) -> None:
 
 PICTURE = {"type": "image_url", "image_url": {"url": "https://a.test/x.png"}}
 EMPTY = {"type": "text", "text": ""}
+PDF = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4 contract").decode()
+
+
+@pytest.mark.parametrize("agent", ["asst_code", "code"])
+def test_a_document_in_place_of_a_picture_is_a_file(
+    emulator: Emulator, way: Way, agent: str
+) -> None:
+    """So give clients their PDFs, and LiteLLM the documents of Anthropic's clients."""
+    result = way.ask(
+        model=f"azure_ai/agents/{agent}", api_base=emulator.endpoint, api_key=emulator.token,
+        messages=[{"role": "user", "content": [
+            {"type": "text", "text": "Read this."},
+            {"type": "image_url", "image_url": {"url": PDF}},
+        ]}],
+    )  # fmt: skip
+    assert result.finish_reason == "stop"
+    uploads = [r for r in emulator.requests if r.method == "POST" and r.path.endswith("/files")]
+    bodies = [json.dumps(r.body) for r in emulator.requests if r.method == "POST"]
+    assert len(uploads) == (agent == "asst_code")
+    assert bool(uploads) or any('"input_file"' in body for body in bodies)
 
 
 def parts(service: EitherService) -> Any:
