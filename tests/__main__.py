@@ -25,7 +25,7 @@ from tests import environments
 
 ROOT = environments.ROOT
 HEART = [
-    "host", "responses", "threads",
+    "host",
     "end_to_end/test_chat.py", "end_to_end/test_parity.py", "end_to_end/test_proxy_threads.py",
     "end_to_end/test_proxy_isolation.py",
     "end_to_end/test_tools.py",

@@ -162,7 +162,8 @@ class NativeTurn:
             if definition is None or definition.get("kind") == "hosted":
                 body.update({n: v for n, v in (("tools", tools), ("text", text)) if v})
             else:
-                payloads.check_against(definition, tools, text, self.call.agent, name="text")
+                drop, agent = self.call.drop_params, self.call.agent
+                payloads.check_against(definition, tools, text, agent, drop=drop, name="text")
         return body
 
     def abandon(self) -> Steps:

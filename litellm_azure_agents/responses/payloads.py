@@ -8,7 +8,9 @@ the others; ``instructions`` (which would replace the agent's own) works at a co
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..content import tools
@@ -21,6 +23,7 @@ from . import refused
 from .target import Target
 
 JsonObject = dict[str, Any]
+_log = logging.getLogger("litellm_azure_agents")
 
 
 # -- messages ----------------------------------------------------------------------------------
@@ -154,9 +157,13 @@ def check_against(
     text: JsonObject | None,
     agent: str,
     *,
+    drop: bool,
     name: str = "response_format",
 ) -> None:
-    """The agent must have the caller's tools and answer format; OptionError names what it lacks."""
+    """The agent must have the caller's tools and answer format; OptionError names what it lacks.
+
+    With ``drop``, tools that it lacks are left out, since no tools are sent at all.
+    """
     own = as_objects(definition.get("tools"))
     names = {as_text(t.get("name") or as_object(t.get("function")).get("name")) for t in own}
     kinds = {as_text(tool.get("type")) for tool in own}
@@ -167,11 +174,13 @@ def check_against(
             lacking.append(name_of_tool)
         elif kind != "function" and kind not in kinds:
             lacking.append(kind)
-    if lacking:
+    if lacking and drop:
+        _log_dropped(agent, tuple(lacking))
+    elif lacking:
         raise OptionError(
             f"the agent {agent!r} has no tool {', '.join(map(repr, lacking))}, and the service "
             "takes none with a call: add it to the agent (a new version of its definition), or "
-            "leave it out",
+            "leave it out (drop_params=True does)",
             "tools",
         )
     if text is not None and not _same_format(as_object(definition.get("text")).get("format"), text):
@@ -181,6 +190,12 @@ def check_against(
             "(drop_params=True does)",
             name,
         )
+
+
+@lru_cache(256)
+def _log_dropped(agent: str, names: tuple[str, ...]) -> None:
+    """One line for each agent and list of tools: a client sends them with every turn."""
+    _log.warning("drop_params: the agent %r has no tool %s", agent, ", ".join(names))
 
 
 def _same_format(own: Any, text: JsonObject) -> bool:

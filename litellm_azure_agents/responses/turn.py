@@ -162,7 +162,7 @@ class ResponseTurn(AgentTurn):
         text = payloads.build_text(call.params.response_format)
         if text in refused.HARMLESS["text"] or call.drop_params:
             text = None
-        if call.options.agent_tools == "replace" and tools:
+        if call.options.agent_tools == "replace" and tools and not call.drop_params:
             raise OptionError("the tools of a new agent can't be replaced by a call", "agent_tools")
         if not tools and text is None:
             return {}
@@ -173,7 +173,7 @@ class ResponseTurn(AgentTurn):
             return {}  # a published application shows no definition: the agent's own tools count
         if definition.get("kind") == "hosted":  # its code decides, as at a container
             return {name: value for name, value in (("tools", tools), ("text", text)) if value}
-        payloads.check_against(definition, tools, text, call.agent)
+        payloads.check_against(definition, tools, text, call.agent, drop=call.drop_params)
         return {}
 
     def _respond(self, body: JsonObject, plan: history.Plan, inputs: Inputs | None = None) -> Steps:

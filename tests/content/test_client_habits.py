@@ -105,6 +105,22 @@ def test_a_required_call_of_one_function_is_a_call_of_that_one(
     assert service.sent()["tool_choice"] == (named if alone else "required")
 
 
+def test_drop_params_drops_functions_that_a_new_agent_lacks(
+    emulator: Emulator, way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chat UIs declare dozens of tools of their own with every turn."""
+    tools = [{"type": "function", "function": {"name": f"{way.name} {n}"}} for n in range(36)]
+    arguments: dict[str, Any] = {
+        "model": "azure_ai/agents/code", "api_base": emulator.endpoint, "api_key": emulator.token,
+        "messages": [{"role": "user", "content": "hello"}], "tools": tools,
+    }  # fmt: skip
+    with pytest.raises(litellm.BadRequestError, match="drop_params=True"):
+        way.ask(**arguments)
+    for _ in range(2):
+        assert way.ask(**arguments, drop_params=True).text == "You said: hello"
+    assert [f"{way.name} 35" in r.getMessage() for r in caplog.records].count(True) == 1
+
+
 @pytest.mark.parametrize(("body", "sent"), [({}, 256), ({"max_tokens": 40}, 40)])
 def test_a_limit_that_the_caller_did_not_set_is_at_least_the_minimum(
     way: Way, body: dict[str, int], sent: int
