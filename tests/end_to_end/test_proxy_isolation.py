@@ -19,6 +19,7 @@ from tests.faults.turns import Service
 from tests.support import proxy_users
 from tests.support.litellm_proxy import KEY, running_proxy
 from tests.support.redis_server import running_redis
+from tests.support.unchanged import Unchanged
 
 pytestmark = pytest.mark.xdist_group("isolating proxy")  # one proxy serves all
 AGENTS = ("asst_echo", "echo", "asst_weather", "weather")
@@ -111,20 +112,6 @@ def ask(
 
 def user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
-
-
-class Unchanged:
-    """Within it every request to the service only reads."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-
-    def __enter__(self) -> None:
-        self._before = len(self._emulator.requests)
-
-    def __exit__(self, *_: object) -> None:
-        methods = {r.method for r in self._emulator.requests[self._before :]}
-        assert methods <= {"GET"}, "something was sent that could change another's things"
 
 
 # -- continuity --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from litellm_azure_agents.core.owner import known_owners
 from litellm_azure_agents.emulator import Emulator
 from litellm_azure_agents.stores.resolve import forget_stores
 from tests.faults.turns import Service
+from tests.support.unchanged import Unchanged
 from tests.support.ways import Result, Way, from_response
 
 HELLO = [{"role": "user", "content": "My secret is 4711."}]
@@ -95,20 +96,6 @@ def ada(emulator: Emulator) -> Caller:
 @pytest.fixture
 def bob(emulator: Emulator) -> Caller:
     return Caller(emulator, "bob")
-
-
-class Unchanged:
-    """Within it every request to the service only reads."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-
-    def __enter__(self) -> None:
-        self._before = len(self._emulator.requests)
-
-    def __exit__(self, *_: object) -> None:
-        methods = {r.method for r in self._emulator.requests[self._before :]}
-        assert methods <= {"GET"}, "something was sent that could change another's things"
 
 
 def same_404(ask: Callable[[str], Any], others: str, missing: str) -> None:
