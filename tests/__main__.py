@@ -27,7 +27,6 @@ ROOT = environments.ROOT
 HEART = [
     "host",
     "end_to_end/test_chat.py", "end_to_end/test_parity.py", "end_to_end/test_proxy_threads.py",
-    "end_to_end/test_proxy_isolation.py",
     "end_to_end/test_tools.py",
 ]  # fmt: skip
 """What touches LiteLLM most."""

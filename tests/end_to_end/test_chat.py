@@ -362,7 +362,7 @@ def test_the_health_check_leaves_nothing(chat: Chat) -> None:
         with pytest.raises(litellm.BadRequestError):  # a client of a proxy that sends the tag
             chat(
                 Way("async"), "asst_echo", "hi", route=route, max_tokens=16, metadata=tag,
-                proxy_server_request={"body": {"model": "x"}},
+                proxy_server_request={"body": {"model": "x", "max_tokens": 16}},
             )  # fmt: skip
     assert [m for m, path in chat.requests() if "assistants" in path] == ["GET"] * 4
 
