@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 import zlib
 
@@ -59,6 +60,7 @@ def test_the_text_of_a_pdf_is_extracted() -> None:
         ("a.exe", b"MZ", "unsupported_file"),
         ("my server_error.txt", b"text", "server_error"),
     ],
+    ids=itertools.count(),  # the data of a document has the time in it
 )
 def test_file_states(wire: Wire, name: str, data: bytes, code: str | None) -> None:
     file = upload(wire, name, data)
