@@ -32,8 +32,7 @@ HEART = [
 """What touches LiteLLM most."""
 SEAMS = [
     "host/test_registration.py", "end_to_end/test_chat.py", "end_to_end/test_hosted_agent.py",
-    "end_to_end/test_proxy_threads.py",
-    "end_to_end/test_proxy_isolation.py", "end_to_end/test_proxy_responses.py",
+    "end_to_end/test_proxy_threads.py", "end_to_end/test_proxy_responses.py",
 ]  # fmt: skip
 """What a new release of LiteLLM breaks first: registration, proxy, Router, fallbacks, cooldowns."""
 FAULTS = ["faults"]
