@@ -105,8 +105,7 @@ class Answer:
 
     def take(self) -> list[Delta]:
         """What is new since the last call; text that arrived together is one delta."""
-        if self._unsettled:
-            self._settle()
+        self.settle()
         pending, self._pending = self._pending, []
         for delta in pending:
             if not delta.is_only_text() or delta.fields:
@@ -308,7 +307,8 @@ class Answer:
             if not annotation.given
         ]
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Put what is ready of citations in line, so that `needs` has the files that they cite."""
         for part in list(self._unsettled):
             passage = self._parts[part]
             if passage.received.complete:

@@ -124,7 +124,9 @@ class AgentTurn(ABC):
 
     def emit(self) -> Steps:
         """Give out what is new, once the answer has begun. A whole answer is given at its end."""
-        if self.machine.started and self.call.stream:
+        if not self.call.stream:
+            self.answer.settle()
+        elif self.machine.started:
             deltas = self.answer.take()
             if deltas:
                 self.chat.add(deltas)
