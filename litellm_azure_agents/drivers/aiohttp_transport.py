@@ -103,9 +103,15 @@ class _Body(httpx.AsyncByteStream):
         return b""
 
     async def _arrived(self) -> bytes | None:
+        content = self._response.content
         try:
-            return await self._response.content.readany() or None
+            return await content.readany() or None
         except (aiohttp.ClientError, OSError) as error:
+            # After a failure aiohttp gives out nothing more, also of what had arrived before.
+            left = b"".join(content._buffer)
+            content._buffer.clear()
+            if left:
+                return left
             raise _as_httpx(error) from error
 
     async def stop(self) -> None:
