@@ -26,8 +26,7 @@ from typing import Any, Literal, get_args
 from .core import errors
 from .core.actions import Actions, Gather, Job, Request, Send, Steps
 from .core.attempts import MAX_METADATA
-from .core.call import Call
-from .core.endpoint import check_id
+from .core.call import Call, checked_id
 from .core.exchange import ask, read, read_all, read_page, succeed
 from .core.json_values import Json, JsonObject, as_int, as_object, as_objects, as_text
 from .drivers.connection import Connection, Requests
@@ -263,10 +262,7 @@ class _Service:
 
 def _service_of(at: Connection, id: str, kind: Kind | None) -> _Service:
     """The service of an id. Raises BadRequestError if it is malformed or its kind is unknown."""
-    try:
-        check_id(id, "id")
-    except ValueError as error:
-        raise errors.bad_request(at.call.context, str(error), param="id") from None
+    checked_id(at.call.context, id, "id")
     found = kind or next((k for begin, k in _PREFIXES.items() if id.startswith(begin)), None)
     if found is None:
         message = f"{id!r} does not tell its kind: it begins with none of {', '.join(_PREFIXES)}"

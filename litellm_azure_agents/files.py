@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 from .content.file_service import FileService
 from .core import errors
 from .core.actions import Actions, Job, Request, Send
-from .core.endpoint import check_id
+from .core.call import checked_id
 from .core.exchange import object_in, read, read_page, succeed
 from .core.media import check_size, media_type_of
 from .drivers.connection import Connection, Requests
@@ -113,13 +113,15 @@ def _content(at: Connection, file_id: str, container_id: str | None) -> Job:
         reply = yield from FileService(at.call).content(file, container)
         return reply.content
 
-    file = _checked(at, file_id, "file_id")
-    container = None if container_id is None else _checked(at, container_id, "container_id")
+    file = checked_id(at.call.context, file_id, "file_id")
+    container = (
+        None if container_id is None else checked_id(at.call.context, container_id, "container_id")
+    )
     return Requests(run())
 
 
 def _info(at: Connection, file_id: str) -> Job:
-    url = FileService(at.call).url(_checked(at, file_id, "file_id"))
+    url = FileService(at.call).url(checked_id(at.call.context, file_id, "file_id"))
     return Requests(read(at.call, url, doing=f"look up the file {file_id}"))
 
 
@@ -131,7 +133,7 @@ def _delete(at: Connection, file_id: str) -> Job:
             return True
         return bool(object_in(at.call, reply, doing=doing, having=()).get("deleted", True))
 
-    url = FileService(at.call).url(_checked(at, file_id, "file_id"))
+    url = FileService(at.call).url(checked_id(at.call.context, file_id, "file_id"))
     action = Send(Request("DELETE", url))
     return Requests(run())
 
@@ -152,14 +154,6 @@ def _upload(at: Connection, file: Source, purpose: str, filename: str | None) ->
         raise errors.bad_request(at.call.context, str(error), param="file") from None
     service = FileService(at.call)
     return Requests(service.upload(name, data, media_type_of(name), purpose=purpose))
-
-
-def _checked(at: Connection, value: str, param: str) -> str:
-    """An id from the caller; BadRequestError if it is malformed."""
-    try:
-        return check_id(value, param)
-    except ValueError as error:
-        raise errors.bad_request(at.call.context, str(error), param=param) from None
 
 
 def read_source(file: Source, filename: str | None) -> tuple[str, bytes | Path]:

@@ -23,9 +23,9 @@ from typing import Any, Literal
 from .core import errors
 from .core.actions import Actions, Emit, Gather, Job, Request, Send, Steps, Wait
 from .core.attempts import CALL_ID_KEY
-from .core.call import Call
+from .core.call import Call, checked_id
 from .core.endpoint import Endpoint, check_id
-from .core.exchange import ask, read, read_all, read_page
+from .core.exchange import ask, read, read_all
 from .core.json_values import Json, JsonObject, as_object, as_objects, as_text
 from .core.retry import poll_intervals
 from .drivers.aio import Playing
@@ -270,10 +270,7 @@ def _has_call_id(call_id: str) -> Callable[[Json], bool]:
 
 
 def _list(at: Connection, thread_id: str) -> Job:
-    try:
-        check_id(thread_id, "thread_id")
-    except ValueError as error:
-        raise errors.bad_request(at.call.context, str(error), param="thread_id") from None
+    checked_id(at.call.context, thread_id, "thread_id")
     return Requests(
         read_all(
             at.call,
@@ -368,10 +365,15 @@ class _Tail:
         yield from ()
 
     def _messages(self, thread_id: str, run_id: str) -> Actions[Sequence[JsonObject]]:
-        query = [("run_id", run_id), ("limit", "100"), ("order", "asc")]
-        url = self._call.endpoint.url("threads", thread_id, "messages", query=query)
-        page = yield from read_page(self._call, url, doing="list the run's messages")
-        return page.items
+        url, of_run = self._call.endpoint.url, ("run_id", run_id)
+        return (
+            yield from read_all(
+                self._call,
+                lambda query: url("threads", thread_id, "messages", query=[of_run, *query]),
+                doing="list the run's messages",
+                order="asc",
+            )
+        )
 
     def _items(self, items: Sequence[Json]) -> Sequence[RunEvent]:
         """An event for each step and message that is new, or has changed."""

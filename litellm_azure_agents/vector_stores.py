@@ -27,7 +27,7 @@ from typing import Any
 from .content.file_service import FileService
 from .core import errors
 from .core.actions import Actions, Gather, Job, Request, Send, Steps, Wait
-from .core.endpoint import check_id
+from .core.call import checked_id
 from .core.exchange import ask, read, read_all, read_page, succeed
 from .core.json_values import Json, JsonObject, as_int, as_object, as_text, sendable, whole
 from .core.media import media_type_of
@@ -213,10 +213,7 @@ async def adelete(store_id: str, *, with_files: bool = False, **connection: Any)
 
 
 def _store_id(at: Connection, store_id: str) -> str:
-    try:
-        return check_id(store_id, "store_id")
-    except ValueError as error:
-        raise errors.bad_request(at.call.context, str(error), param="store_id") from None
+    return checked_id(at.call.context, store_id, "store_id")
 
 
 def _list(at: Connection, limit: int | None) -> Job:
@@ -428,15 +425,12 @@ class _Create:
         self, result: VectorStore, path: Sequence[str], batch: Mapping[str, Any]
     ) -> Steps:
         """Set each file's own status: a completed batch may have failed files."""
-        states: dict[str, Mapping[str, Any]] = {}
-        after: builtins.list[tuple[str, str]] = []
-        while True:
-            url = self._url(*path, "files", query=[("limit", "100"), *after])
-            page = yield from read_page(self.call, url, doing="list the files of the batch")
-            states |= {as_text(file.get("id")): file for file in page.items}
-            if page.after is None:
-                break
-            after = [("after", page.after)]
+        files = yield from read_all(
+            self.call,
+            lambda query: self._url(*path, "files", query=query),
+            doing="list the files of the batch",
+        )
+        states = {as_text(file.get("id")): file for file in files}
         for outcome in result.files:
             state = states.get(str(outcome.file_id))
             if state is not None:

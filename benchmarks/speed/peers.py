@@ -6,6 +6,7 @@ A peer is made in a process of its own (`child.py`), so it imports and registers
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -15,16 +16,16 @@ MESSAGES = [{"role": "user", "content": "Write some words."}]
 TIMEOUT = 300.0
 
 
-class Peer:
+class Peer(ABC):
     """One way of asking. ``base`` is the server's address with the shape of the answer."""
 
+    @abstractmethod
     def ask(self, base: str, **options: Any) -> Iterator[str]:
         """The pieces of an answer, sync."""
-        raise NotImplementedError
 
+    @abstractmethod
     def aask(self, base: str, **options: Any) -> AsyncIterator[str]:
         """The pieces of an answer, async."""
-        raise NotImplementedError
 
 
 class Marks:

@@ -11,8 +11,9 @@ import typer
 
 import litellm_azure_agents as package
 
+from .batch import each, report_deleted
 from .output import pairs, when
-from .session import FAILED, Session, command
+from .session import Session, command
 from .values import duration, tags
 
 Kind = Literal["thread", "conversation", "response"]
@@ -80,19 +81,13 @@ def _group(kind: Kind, of: str) -> typer.Typer:
         )
 
     def delete(session: Session, ids: Annotated[list[str], typer.Argument(metavar="ID…")]) -> None:
-        deleted: list[str] = []
-        failed: dict[str, str] = {}
-        with session.output.progress(f"deleting {kind}s") as report:
-            for number, id in enumerate(ids, 1):
-                try:
-                    package.conversations.delete(id, kind=kind, **session.connection)
-                    deleted.append(id)
-                except Exception as error:
-                    if len(ids) == 1 or not hasattr(error, "llm_provider"):
-                        raise
-                    failed[id] = str(getattr(error, "message", error))
-                report(id, number, len(ids))
-        _deleted(session, deleted, failed)
+        def one(id: str) -> str:
+            package.conversations.delete(id, kind=kind, **session.connection)
+            return id
+
+        with session.output.progress(f"deleting {kind}s") as progress:
+            deleted, failed = each(ids, one, after=lambda id, n: progress(id, n, len(ids)))
+        report_deleted(session, deleted, failed)
 
     def prune(
         session: Session,
@@ -126,7 +121,7 @@ def _group(kind: Kind, of: str) -> typer.Typer:
             done = package.conversations.prune(
                 kind, on_progress=lambda n, of: report(f"deleting {kind}s", n, of), **wanted
             )
-        _deleted(session, [*done.deleted], {**done.failed})
+        report_deleted(session, done.deleted, done.failed)
 
     for name, function, help_ in (
         ("list", list_, f"List the newest {kind}s."),
@@ -190,18 +185,6 @@ def _part(part: Any) -> str:
     if isinstance(text, dict):
         text = text.get("value")
     return text if isinstance(text, str) else f"[{part.get('type')}]"
-
-
-def _deleted(session: Session, deleted: list[str], failed: dict[str, str]) -> None:
-    def show() -> None:
-        for id in deleted:
-            session.output.text(f"deleted {id}")
-        for id, why in failed.items():
-            session.output.note(f"failed {id}: {why}", style="red")
-
-    session.output.result({"deleted": deleted, "failed": failed}, show)
-    if failed:
-        raise typer.Exit(FAILED)
 
 
 threads = _group("thread", "classic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -9,9 +10,10 @@ import typer
 
 import litellm_azure_agents as package
 
+from .batch import each, report, report_deleted
 from .output import size, when
 from .saving import save
-from .session import FAILED, Session, command
+from .session import Session, command
 
 app = typer.Typer(help="The files of the project.", no_args_is_help=True)
 Protocol = Annotated[
@@ -92,28 +94,16 @@ def upload(
     if purpose not in ("assistants", "vision"):
         raise typer.BadParameter(f"--purpose is assistants or vision, not {purpose!r}")
     where = _connection(session, protocol)
-    uploaded: list[Any] = []
-    failed: dict[str, str] = {}
-    with session.output.progress("uploading") as report:
-        for number, path in enumerate(paths, 1):
-            report(path.name, number - 1, len(paths))
-            try:
-                kind = cast(Literal["assistants", "vision"], purpose)
-                uploaded.append(package.files.upload(path, purpose=kind, **where))
-            except Exception as error:
-                if len(paths) == 1 or not hasattr(error, "llm_provider"):
-                    raise
-                failed[str(path)] = str(getattr(error, "message", error))
+    kind = cast(Literal["assistants", "vision"], purpose)
+    numbers = itertools.count()
+    with session.output.progress("uploading") as progress:
 
-    def show() -> None:
-        for file in uploaded:
-            session.output.text(f"{file['id']}  {file.get('filename')}")
-        for path, why in failed.items():
-            session.output.note(f"failed {path}: {why}", style="red")
+        def upload_one(path: Path) -> dict[str, Any]:
+            progress(path.name, next(numbers), len(paths))
+            return package.files.upload(path, purpose=kind, **where)
 
-    session.output.result({"uploaded": uploaded, "failed": failed}, show)
-    if failed:
-        raise typer.Exit(FAILED)
+        uploaded, failed = each(paths, upload_one)
+    report(session, "uploaded", uploaded, failed, lambda f: f"{f['id']}  {f.get('filename')}")
 
 
 @command(app, "delete")
@@ -124,23 +114,9 @@ def delete(
 ) -> None:
     """Delete files."""
     where = _connection(session, protocol)
-    deleted: list[str] = []
-    failed: dict[str, str] = {}
-    for file in files:
-        try:
-            package.files.delete(file, **where)
-            deleted.append(file)
-        except Exception as error:
-            if len(files) == 1 or not hasattr(error, "llm_provider"):
-                raise
-            failed[file] = str(getattr(error, "message", error))
 
-    def show() -> None:
-        for file in deleted:
-            session.output.text(f"deleted {file}")
-        for file, why in failed.items():
-            session.output.note(f"failed {file}: {why}", style="red")
+    def delete_one(file: str) -> str:
+        package.files.delete(file, **where)
+        return file
 
-    session.output.result({"deleted": deleted, "failed": failed}, show)
-    if failed:
-        raise typer.Exit(FAILED)
+    report_deleted(session, *each(files, delete_one))

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import errors
 from .attempts import Attempt
-from .endpoint import Endpoint
+from .endpoint import Endpoint, check_id
 from .errors import Context
 from .options import OptionError, Options, Params, shown
 from .owner import Owner, Reference
@@ -63,6 +63,14 @@ class Call:
         what it holds when the error is made. Use the copy for all that the turn does.
         """
         return replace(self, context=replace(self.context, ids=ids))
+
+
+def checked_id(context: Context, value: str, param: str) -> str:
+    """``value``, an id from the caller. Raises BadRequestError if it is malformed."""
+    try:
+        return check_id(value, param)
+    except ValueError as error:
+        raise errors.bad_request(context, str(error), param=param) from None
 
 
 def read_limits(context: Context, timeout: Any, max_retries: Any) -> tuple[float, int]:

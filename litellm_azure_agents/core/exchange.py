@@ -186,7 +186,7 @@ def read_page(call: Call, url: str, *, doing: str) -> Actions[Page]:
 def find_recent(
     call: Call,
     url: Callable[[Sequence[tuple[str, str]]], str],
-    wanted: Callable[[JsonObject], bool],
+    wanted: Callable[[Json], bool],
     *,
     doing: str,
 ) -> Actions[JsonObject | None]:
@@ -197,21 +197,17 @@ def find_recent(
     query.
     """
     age = call.clock() - call.attempt.began
-    after: list[tuple[str, str]] = []
     newest = 0
-    while True:
-        page = yield from read_page(
-            call, url([("limit", "100"), ("order", "desc"), *after]), doing=doing
-        )
-        for item in page.items:
-            if wanted(item):
-                return item
+
+    def reaches_back(page: Page) -> bool:
+        nonlocal newest
         made = [as_int(item.get("created_at")) for item in page.items]
         newest = newest or max(made, default=0)
         # By the service's clock it is `newest` or later now; 2, because both times are rounded.
-        if page.after is None or min(made, default=0) < newest - age - 2:
-            return None
-        after = [("after", page.after)]
+        return min(made, default=0) < newest - age - 2
+
+    found = yield from read_all(call, url, doing=doing, wanted=wanted, limit=1, until=reaches_back)
+    return found[0] if found else None
 
 
 def read_all(
@@ -222,10 +218,12 @@ def read_all(
     order: str = "desc",
     wanted: Callable[[Json], bool] = lambda _: True,
     limit: int | None = None,
+    until: Callable[[Page], bool] = lambda _: False,
 ) -> Actions[list[JsonObject]]:
     """The ``wanted`` items of a list, page after page, ``limit`` of them at most.
 
-    ``url`` gives the list's URL with a query. Newest first, unless ``order`` is ``asc``.
+    ``url`` gives the list's URL with a query. Newest first, unless ``order`` is ``asc``. No page is
+    read after one of which ``until`` is true.
     """
     found: list[JsonObject] = []
     after: list[tuple[str, str]] = []
@@ -234,7 +232,7 @@ def read_all(
             call, url([("limit", "100"), ("order", order), *after]), doing=doing
         )
         found += [item for item in page.items if wanted(item)]
-        if page.after is None:
+        if page.after is None or until(page):
             break
         after = [("after", page.after)]
     return found[:limit]

@@ -271,9 +271,9 @@ class AsyncDriver:
         """Every byte counts as life, also that of a comment; then the waiting begins anew."""
         while self._body is not None:
             remaining = self._session.remaining()
-            silent = quiet is not None and quiet < remaining
+            wait = remaining if quiet is None else min(quiet, remaining)
             try:
-                data = await self._body.read(quiet if silent and quiet else remaining)
+                data = await self._body.read(wait)
                 if data is None:
                     return None
                 events = self._session.parser.feed(data)
@@ -282,7 +282,7 @@ class AsyncDriver:
             if events:
                 return events
             if not data:
-                if silent:
+                if wait < remaining:
                     return Silence()
                 return Lost("no event within the timeout", sent=True, timed_out=True)
         return None

@@ -13,10 +13,8 @@ from ..continuity.isolation import owner_of
 from ..core.json_values import as_object, as_text
 from ..core.options import OptionError
 from ..core.owner import Owner
+from ..responses.identity import FIELDS
 
-_KEY = "user_api_key_hash"
-_FIELDS = {"key": _KEY, "user": "user_api_key_user_id", "team": "user_api_key_team_id"}
-"""Fields of LiteLLM's metadata that a client's metadata can't set (protocols D11)."""
 _END_USER = "user_api_key_end_user_id"
 _AUTHENTICATION = "user_api_key_auth"
 _MASTER_KEY = "litellm_proxy_master_key"
@@ -55,9 +53,9 @@ def find_owner(mode: str, metadata: Mapping[str, Any]) -> Owner | None:
     """To whom belongs what the caller makes; None if isolation is off. Raises OptionError."""
     if mode == "off":
         return None
-    name = _FIELDS[mode]
+    name = FIELDS[mode]
     identity = as_text(metadata.get(name))
-    if not identity or metadata.get(_KEY) == _MASTER_KEY:
+    if not identity or metadata.get(FIELDS["key"]) == _MASTER_KEY:
         who = "the master key is nobody's" if identity else f"the proxy gives no {name}"
         raise OptionError(
             f"thread_isolation is {mode!r}, but {who}: without an identity nobody could tell whose "
@@ -86,7 +84,7 @@ def _secret() -> str:
 
 def owner_of_chats(metadata: Mapping[str, Any]) -> str:
     """Whose chats a thread store keeps apart; of no one outside of a proxy with keys."""
-    return repr([metadata.get(name) for name in (*_FIELDS.values(), _END_USER)])
+    return repr([metadata.get(name) for name in (*FIELDS.values(), _END_USER)])
 
 
 def chat_ids(

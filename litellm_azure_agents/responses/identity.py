@@ -9,11 +9,13 @@ from ..core.headers import CLIENT_PREFIX, IDENTITY, well_formed
 from ..core.options import Options
 from .target import Target
 
-_KEYS = {
+FIELDS = {
     "key": "user_api_key_hash",
     "user": "user_api_key_user_id",
     "team": "user_api_key_team_id",
 }
+"""What identifies a caller -> the field of the proxy's metadata, which no client can set
+(protocols D11)."""
 
 
 def agent_headers(
@@ -54,7 +56,7 @@ def agent_headers(
 def _identity(options: Options, metadata: Any) -> str | None:
     if options.user_identity == "off":
         return None
-    key = _KEYS[options.user_identity]
+    key = FIELDS[options.user_identity]
     value = metadata.get(key) if isinstance(metadata, Mapping) else None
     if not value:
         raise ValueError(

@@ -9,7 +9,6 @@ from ..core import errors
 from ..core.actions import Actions, Exchange, Lookup, Reply, Request, Send, Steps, Stream, Wait
 from ..core.attempts import NONCE_KEY
 from ..core.call import Call
-from ..core.endpoint import Endpoint
 from ..core.exchange import ask, find_recent, insist, object_in, request
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.owner import Reference
@@ -64,10 +63,10 @@ class ResponseService:
         project, nonce = self._target.project, self._call.attempt.nonce
         if project is None:
             return None
-        listed = Endpoint(f"{project.base}/openai/v1", None)
+        listed = project.openai
         agent = ("agent_name", self._target.name)
 
-        def is_ours(response: JsonObject) -> bool:
+        def is_ours(response: Json) -> bool:
             marked = as_object(response.get("metadata")).get(NONCE_KEY) == nonce
             return marked and response.get("status") != "cancelled"
 

@@ -70,7 +70,7 @@ class Target:
         if self.style == "project":
             return self.endpoint
         if self.style == "agent" and self.project is not None:
-            return Endpoint(f"{self.project.base}/openai/v1", None)
+            return self.project.openai
         return None
 
     @property

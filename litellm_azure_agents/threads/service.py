@@ -10,7 +10,7 @@ from ..core import errors
 from ..core.actions import Actions, Lookup, Reply, Request, Send, Steps, Wait
 from ..core.call import Call
 from ..core.errors import Context
-from ..core.exchange import ask, find_recent, insist, read, read_page
+from ..core.exchange import ask, find_recent, insist, read, read_all, read_page
 from ..core.json_values import Json, JsonObject, as_object, as_text
 from ..core.retry import poll_intervals
 from ..core.service_errors import parse_error, parse_failure
@@ -37,7 +37,7 @@ class ThreadService:
         action = Lookup(url, Request("GET", url), call.options.agent_cache_ttl)
         return (yield from ask(call, action, doing="read the agent's definition", repeatable=True))
 
-    def find_thread(self, wanted: Callable[[JsonObject], bool]) -> Actions[JsonObject | None]:
+    def find_thread(self, wanted: Callable[[Json], bool]) -> Actions[JsonObject | None]:
         """The thread made for this request that is ``wanted``, or None."""
         return find_recent(
             self._call, lambda query: self.url(query=query), wanted, doing="list the threads"
@@ -83,15 +83,14 @@ class ThreadService:
     def _all(
         self, path: Sequence[str], query: Sequence[tuple[str, str]], *, doing: str
     ) -> Actions[list[JsonObject]]:
-        found: list[JsonObject] = []
-        after: list[tuple[str, str]] = []
-        while True:
-            url = self.url(*path, query=[*query, ("limit", "100"), ("order", "asc"), *after])
-            page = yield from read_page(self._call, url, doing=doing)
-            found += page.items
-            if page.after is None:
-                return found
-            after = [("after", page.after)]
+        return (
+            yield from read_all(
+                self._call,
+                lambda more: self.url(*path, query=[*query, *more]),
+                doing=doing,
+                order="asc",
+            )
+        )
 
     def wait_for_run(
         self, thread_id: str, run_id: str, next_interval: Callable[[], float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.support.streams import file_of
 PNG = bar_chart([1, 2, 3])
 
 
-class StreamService:
+class StreamService(ABC):
     """Answers requests from a stored stream; use `transport` with an httpx client.
 
     ``cut`` ends the body after so many bytes (the run itself has gone on to its end); ``size`` is
@@ -33,8 +34,9 @@ class StreamService:
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self.answer)
 
+    @abstractmethod
     def answer(self, request: httpx.Request) -> httpx.Response:
-        raise NotImplementedError
+        """The reply to a request."""
 
     def stream(self) -> httpx.Response:
         headers = {"content-type": "text/event-stream"}
