@@ -375,7 +375,7 @@ class FaultProxy:
                 cut = fault is not None and fault.how not in ("hold", "drip")
                 draining = arrival.played and cut and fault.upstream == "drain"
                 if draining:
-                    self._keep(_drain(up_reader, up_writer))
+                    self._keep(_drain(up_reader, up_writer, framing))
                 raise
         finally:
             arrival.ended = True
@@ -458,11 +458,17 @@ class FaultProxy:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read what the server sends until its end, for nobody."""
-    with contextlib.suppress(OSError):
-        while await reader.read(READ):
-            pass
+async def _drain(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, framing: h11.Connection
+) -> None:
+    """Read the rest of the server's response, for nobody. Then the connection is closed: the server
+    would keep it for further requests."""
+    with contextlib.suppress(OSError, h11.RemoteProtocolError):
+        while framing.their_state in (h11.SEND_RESPONSE, h11.SEND_BODY):
+            data = await reader.read(READ)
+            if not data:
+                break
+            _ends(framing, data)
     writer.close()
 
 
